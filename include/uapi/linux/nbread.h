@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * nbread: batched, cached-first file reads without a thread per read.
+ *
+ * This header is the whole contract between /dev/nbread and its users.
+ *
+ * How structs grow. The size of an argument travels in the ioctl number, as
+ * _IOWR() puts it there; the kernel dispatches on type and number and takes
+ * any size from the first published one upwards. A program that is newer than
+ * the kernel may pass a longer struct as long as what the kernel does not know
+ * is zero (else -E2BIG); an older one passes a shorter struct and the kernel
+ * takes the rest as zero. Reserved members must be zero (-EINVAL), so that
+ * they can get a meaning later. An unknown number is -ENOTTY.
+ *
+ * Addresses are __u64. There are no pointers, no holes and no enums, so the
+ * layout is the same for 32-bit and 64-bit programs.
+ */
+#ifndef _UAPI_LINUX_NBREAD_H
+#define _UAPI_LINUX_NBREAD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/** NBREAD_ABI_VERSION - grows when something is added; nothing is taken away */
+#define NBREAD_ABI_VERSION 1
+
+/*
+ * Opcodes
+ */
+#define NBREAD_OP_NOP 0 /* completes with 0; fd, off, addr and len must be 0 */
+#define NBREAD_OP_READ 1 /* pread(2): addr and len name the buffer */
+#define NBREAD_OP_READV 2 /* preadv(2): addr names a struct iovec array, len counts it */
+#define NBREAD_OP_READ_FIXED 3 /* as READ into a registered buffer, buf_index */
+
+/*
+ * SQE flags, also taken by struct nbread_try (CACHED is implied there)
+ */
+
+/* fd is an index into the registered files. */
+#define NBREAD_SQE_FIXED_FILE (1U << 0)
+/*
+ * Never wait for I/O: the leading resident bytes (at least one), 0 only at end
+ * of file, else -EAGAIN. A miss starts readahead, as RWF_NOWAIT does since 6.12.
+ */
+#define NBREAD_SQE_CACHED (1U << 1)
+/*
+ * With CACHED (else -EINVAL): a miss starts no I/O at all. This is a page-cache
+ * oracle, so it is given where mincore(2) would be: to the owner of the inode,
+ * to who may write it, or with CAP_FOWNER; others get -EPERM.
+ */
+#define NBREAD_SQE_NOIO (1U << 2)
+/* Straight to a worker, without a try in the call. Excludes CACHED (-EINVAL). */
+#define NBREAD_SQE_ASYNC (1U << 3)
+
+/*
+ * CQE flags
+ */
+
+/* Every byte was resident. Only where NOIO would be allowed, see above. */
+#define NBREAD_CQE_HIT (1U << 0)
+/* The read was parked on a folio at least once and finished by its wake-up. */
+#define NBREAD_CQE_WAITED (1U << 1)
+/* A worker ran the read, or part of it. */
+#define NBREAD_CQE_PUNTED (1U << 2)
+
+/*
+ * Set-up flags
+ */
+
+/* A kernel thread takes submissions, with no system call while it polls. */
+#define NBREAD_SETUP_SQTHREAD (1U << 0)
+/* ENTER only queues; a workqueue issues and finishes what would block. */
+#define NBREAD_SETUP_SQWQ (1U << 1)
+
+/**
+ * struct nbread_sqe - one submission, 64 bytes
+ * @opcode:	NBREAD_OP_*
+ * @resv0:	must be 0
+ * @flags:	NBREAD_SQE_*
+ * @fd:		an open file, or an index with NBREAD_SQE_FIXED_FILE
+ * @off:	where to read, in bytes; negative values are -EINVAL (there is no
+ *		"current position": two threads cannot share one)
+ * @addr:	user address of the buffer (READ) or of the iovec array (READV);
+ *		the array itself may be reused once ENTER returned
+ * @len:	bytes (READ), at most nbread_query.max_len, or vectors (READV)
+ * @buf_index:	registered buffer (READ_FIXED), else 0
+ * @resv1:	must be 0
+ * @user_data:	handed back in the CQE
+ * @deadline_ns: must be 0 (deadlines are not served by this version)
+ * @resv2:	must be 0
+ *
+ * A bad member ends this read alone, with its -errno in the CQE.
+ */
+struct nbread_sqe {
+	__u8 opcode;
+	__u8 resv0;
+	__u16 flags;
+	__s32 fd;
+	__u64 off;
+	__u64 addr;
+	__u32 len;
+	__u16 buf_index;
+	__u16 resv1;
+	__u64 user_data;
+	__u64 deadline_ns;
+	__u64 resv2[2];
+};
+
+/**
+ * struct nbread_cqe - one completion, 16 bytes
+ * @user_data:	of the SQE
+ * @res:	bytes read, or -errno
+ * @flags:	NBREAD_CQE_*
+ */
+struct nbread_cqe {
+	__u64 user_data;
+	__s32 res;
+	__u32 flags;
+};
+
+/**
+ * struct nbread_sq_offsets - where the submission ring lies in the mapping
+ * @head:	__u32, written by the kernel: entries below it were taken
+ * @tail:	__u32, written by the program (store-release) after the SQE
+ * @mask:	__u32, entries - 1
+ * @entries:	__u32
+ * @flags:	__u32, written by the kernel; 0 in this version
+ * @sqes:	struct nbread_sqe[entries]; index & mask is the slot
+ * @resv:	0
+ */
+struct nbread_sq_offsets {
+	__u32 head;
+	__u32 tail;
+	__u32 mask;
+	__u32 entries;
+	__u32 flags;
+	__u32 sqes;
+	__u32 resv[2];
+};
+
+/**
+ * struct nbread_cq_offsets - where the completion ring lies in the mapping
+ * @head:	__u32, written by the program (store-release) after it read the CQE
+ * @tail:	__u32, written by the kernel (store-release) after the CQE
+ * @mask:	__u32, entries - 1
+ * @entries:	__u32
+ * @flags:	__u32, written by the kernel; 0 in this version
+ * @cqes:	struct nbread_cqe[entries]; index & mask is the slot
+ * @resv:	0
+ */
+struct nbread_cq_offsets {
+	__u32 head;
+	__u32 tail;
+	__u32 mask;
+	__u32 entries;
+	__u32 flags;
+	__u32 cqes;
+	__u32 resv[2];
+};
+
+/**
+ * struct nbread_setup - NBREAD_IOC_SETUP: create the rings, once per open file
+ * @sq_entries:	in: wanted, 1 to max_sq_entries; out: rounded up to a power of two
+ * @cq_entries:	in: wanted, or 0 for twice the SQ; out: likewise; never below the SQ
+ * @flags:	NBREAD_SETUP_*; what QUERY does not report is -EOPNOTSUPP
+ * @sq_thread_cpu: must be 0 without SQTHREAD
+ * @sq_thread_idle_ms: must be 0 without SQTHREAD
+ * @resv0:	must be 0
+ * @ring_size:	out: bytes to mmap(2), MAP_SHARED, at offset 0 of the device fd
+ * @sq_off:	out
+ * @cq_off:	out
+ * @resv:	must be 0
+ *
+ * The ring belongs to the mm of the caller: ENTER, CANCEL and mmap from another
+ * one get -EPERM. Errors: -EBUSY (has rings already), -EINVAL, -EOPNOTSUPP,
+ * -ENOMEM, -E2BIG, -EFAULT.
+ */
+struct nbread_setup {
+	__u32 sq_entries;
+	__u32 cq_entries;
+	__u32 flags;
+	__u32 sq_thread_cpu;
+	__u32 sq_thread_idle_ms;
+	__u32 resv0;
+	__u64 ring_size;
+	struct nbread_sq_offsets sq_off;
+	struct nbread_cq_offsets cq_off;
+	__u64 resv[4];
+};
+
+/*
+ * ENTER flags
+ */
+
+/* timeout_ns bounds the wait, from now on (CLOCK_MONOTONIC). */
+#define NBREAD_ENTER_TIMEOUT (1U << 0)
+/* timeout_ns is a point of CLOCK_MONOTONIC; with TIMEOUT only. */
+#define NBREAD_ENTER_ABS (1U << 1)
+/* sigmask replaces the signal mask during the wait, as in ppoll(2). */
+#define NBREAD_ENTER_SIGMASK (1U << 2)
+
+/**
+ * struct nbread_enter - NBREAD_IOC_ENTER: submit, run what is ready, wait
+ * @to_submit:	take up to this many entries from the SQ; fewer are taken when the
+ *		SQ holds fewer or the CQ has no free slot for more
+ * @min_complete: wait until the CQ holds this many; at most cq_entries
+ * @flags:	NBREAD_ENTER_*
+ * @resv0:	must be 0
+ * @timeout_ns:	0 without TIMEOUT
+ * @sigmask:	bit n - 1 is signal n; 0 without SIGMASK
+ * @resv:	must be 0
+ *
+ * Returns how many entries were taken, or -errno if none was: -EINTR (signal
+ * during the wait), -ETIME (the wait timed out), -EPERM (another mm), -ENXIO (no
+ * rings yet), -EINVAL (argument, or ring indices that cannot be).
+ */
+struct nbread_enter {
+	__u32 to_submit;
+	__u32 min_complete;
+	__u32 flags;
+	__u32 resv0;
+	__u64 timeout_ns;
+	__u64 sigmask;
+	__u64 resv[2];
+};
+
+/**
+ * struct nbread_try - one cached-only read, answered in place
+ * @fd:		an open file
+ * @flags:	NBREAD_SQE_NOIO or 0 (CACHED is implied and may be set)
+ * @addr:	user address of the buffer
+ * @off:	where to read, in bytes
+ * @len:	bytes, at most nbread_query.max_len
+ * @res:	out: as of a CACHED read: bytes, 0 at end of file, -EAGAIN, or -errno
+ * @cqe_flags:	out: NBREAD_CQE_HIT or 0
+ * @resv:	must be 0
+ */
+struct nbread_try {
+	__s32 fd;
+	__u32 flags;
+	__u64 addr;
+	__u64 off;
+	__u32 len;
+	__s32 res;
+	__u32 cqe_flags;
+	__u32 resv;
+};
+
+/**
+ * struct nbread_try_batch - NBREAD_IOC_TRY: a batch of cached-only reads
+ * @reqs:	user address of struct nbread_try[nr]
+ * @nr:		1 to nbread_query.max_try
+ * @flags:	must be 0
+ * @resv:	must be 0
+ *
+ * Needs no ring. Returns how many were complete hits: all bytes asked for, or
+ * all up to end of file. An error of the batch itself: -EINVAL, -EFAULT (of
+ * the array; entries before the bad one are answered), -EINTR (killed).
+ */
+struct nbread_try_batch {
+	__u64 reqs;
+	__u32 nr;
+	__u32 flags;
+	__u64 resv[2];
+};
+
+/*
+ * REGISTER operations
+ */
+#define NBREAD_REGISTER_FILES 1
+#define NBREAD_REGISTER_FILES_UPDATE 2
+#define NBREAD_UNREGISTER_FILES 3
+#define NBREAD_REGISTER_BUFFERS 4
+#define NBREAD_UNREGISTER_BUFFERS 5
+#define NBREAD_REGISTER_EVENTFD 6
+#define NBREAD_UNREGISTER_EVENTFD 7
+
+/**
+ * struct nbread_register - NBREAD_IOC_REGISTER: add, update, remove
+ * @op:		NBREAD_REGISTER_* or NBREAD_UNREGISTER_*
+ * @flags:	must be 0
+ * @addr:	user address of the array the operation takes, else 0
+ * @nr:		entries of the array
+ * @off:	first index to update
+ * @resv:	must be 0
+ *
+ * An operation that QUERY does not report is -EOPNOTSUPP.
+ */
+struct nbread_register {
+	__u32 op;
+	__u32 flags;
+	__u64 addr;
+	__u32 nr;
+	__u32 off;
+	__u64 resv[2];
+};
+
+/*
+ * CANCEL flags: what to match. None: user_data.
+ */
+#define NBREAD_CANCEL_FD (1U << 0) /* every read of this open file */
+#define NBREAD_CANCEL_ANY (1U << 1) /* every read of the ring; excludes FD */
+#define NBREAD_CANCEL_ALL (1U << 2) /* all that match, not only the oldest */
+
+/**
+ * struct nbread_cancel - NBREAD_IOC_CANCEL: end reads that wait
+ * @user_data:	of the SQE; 0 with FD or ANY
+ * @fd:		with FD, else 0
+ * @flags:	NBREAD_CANCEL_*
+ * @resv:	must be 0
+ *
+ * A parked or queued read ends at once with -ECANCELED in its CQE, which is
+ * posted when the call returns; its buffer is not touched any more. Returns how
+ * many ended so; -ENOENT when nothing matched; -EALREADY when all that matched
+ * are being run this moment, by another thread or a worker, and will complete
+ * by themselves. -EBADF, -EINVAL, -EPERM, -ENXIO as for ENTER.
+ */
+struct nbread_cancel {
+	__u64 user_data;
+	__s32 fd;
+	__u32 flags;
+	__u64 resv[2];
+};
+
+/*
+ * How a file is served: nbread_file_info.path
+ */
+#define NBREAD_PATH_REFUSED 0 /* error says with what */
+#define NBREAD_PATH_FILEMAP 1 /* cached bytes by folio look-up; misses by callback */
+#define NBREAD_PATH_ASYNC 2 /* cached bytes by ->read_iter; misses by callback */
+#define NBREAD_PATH_WORKER 3 /* every read by a worker */
+
+/*
+ * Why: nbread_file_info.reason
+ */
+#define NBREAD_WHY_OK 0
+#define NBREAD_WHY_NOT_READABLE 1 /* fd is not open for reading */
+#define NBREAD_WHY_NOT_SEEKABLE 2 /* pipe, socket, terminal */
+#define NBREAD_WHY_DIRECTORY 3
+#define NBREAD_WHY_DIRECT_IO 4 /* O_DIRECT */
+#define NBREAD_WHY_DAX 5
+#define NBREAD_WHY_NBREAD 6 /* /dev/nbread itself */
+#define NBREAD_WHY_NO_PAGE_CACHE 7 /* proc, sysfs, character device and the like */
+#define NBREAD_WHY_NOT_IN_TABLE 8 /* ASYNC, since the file system has no filemap row */
+#define NBREAD_WHY_FILEMAP_OFF 9 /* ASYNC, since the module runs with filemap=0 */
+#define NBREAD_WHY_NO_ASYNC 10 /* WORKER: the file cannot wait by callback */
+#define NBREAD_WHY_PERM_LISTENER 11 /* WORKER: a fanotify permission listener watches it */
+
+/*
+ * nbread_file_info.flags
+ */
+#define NBREAD_FILE_ORACLE (1U << 0) /* NOIO and the HIT flag are given to the caller */
+
+/**
+ * struct nbread_file_info - NBREAD_IOC_FILE_INFO: how this fd would be served
+ * @fd:		in
+ * @path:	out: NBREAD_PATH_*
+ * @reason:	out: NBREAD_WHY_*
+ * @error:	out: the -errno a read would end with, when refused, else 0
+ * @flags:	in: 0; out: NBREAD_FILE_*
+ * @fs_magic:	out: statfs(2) f_type of the file system
+ * @resv:	must be 0
+ *
+ * -EBADF when fd is not open; a refused file is no error of the call.
+ */
+struct nbread_file_info {
+	__s32 fd;
+	__u32 path;
+	__u32 reason;
+	__s32 error;
+	__u32 flags;
+	__u32 fs_magic;
+	__u64 resv[2];
+};
+
+/**
+ * struct nbread_query - NBREAD_IOC_QUERY: what this module can do
+ * @abi_version: out: NBREAD_ABI_VERSION of the module
+ * @sqe_flags:	out: NBREAD_SQE_* that are served
+ * @cqe_flags:	out: NBREAD_CQE_* that can appear
+ * @setup_flags: out: NBREAD_SETUP_* that are served
+ * @enter_flags: out: NBREAD_ENTER_*
+ * @cancel_flags: out: NBREAD_CANCEL_*
+ * @opcodes:	out: bit n: opcode n is served
+ * @register_ops: out: bit n: REGISTER operation n is served
+ * @max_sq_entries: out
+ * @max_cq_entries: out
+ * @max_try:	out: entries of one TRY
+ * @max_iov:	out: vectors of one READV
+ * @max_len:	out: bytes of one read
+ * @max_workers: out: reads that the workers of one ring run at a time
+ * @filemap:	out: 1 if cached bytes are read by folio look-up where the table allows
+ * @resv0:	must be 0
+ * @resv:	must be 0
+ */
+struct nbread_query {
+	__u32 abi_version;
+	__u32 sqe_flags;
+	__u32 cqe_flags;
+	__u32 setup_flags;
+	__u32 enter_flags;
+	__u32 cancel_flags;
+	__u64 opcodes;
+	__u64 register_ops;
+	__u32 max_sq_entries;
+	__u32 max_cq_entries;
+	__u32 max_try;
+	__u32 max_iov;
+	__u32 max_len;
+	__u32 max_workers;
+	__u32 filemap;
+	__u32 resv0;
+	__u64 resv[4];
+};
+
+#define NBREAD_IOC_MAGIC 0xBD
+#define NBREAD_IOC_QUERY _IOWR(NBREAD_IOC_MAGIC, 0x00, struct nbread_query)
+#define NBREAD_IOC_SETUP _IOWR(NBREAD_IOC_MAGIC, 0x01, struct nbread_setup)
+#define NBREAD_IOC_ENTER _IOWR(NBREAD_IOC_MAGIC, 0x02, struct nbread_enter)
+#define NBREAD_IOC_TRY _IOWR(NBREAD_IOC_MAGIC, 0x03, struct nbread_try_batch)
+#define NBREAD_IOC_REGISTER _IOWR(NBREAD_IOC_MAGIC, 0x04, struct nbread_register)
+#define NBREAD_IOC_CANCEL _IOWR(NBREAD_IOC_MAGIC, 0x05, struct nbread_cancel)
+#define NBREAD_IOC_FILE_INFO _IOWR(NBREAD_IOC_MAGIC, 0x06, struct nbread_file_info)
+
+#endif /* _UAPI_LINUX_NBREAD_H */

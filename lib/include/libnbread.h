@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libnbread: batched, cached-first file reads.
+ *
+ * A program sets up a ring, takes submission entries (SQEs) from it, says in
+ * each what to read, submits them all with one call, and reaps one completion
+ * entry (CQE) for each. Names and habits are liburing's:
+ *
+ *	struct nbread ring;
+ *	struct nbread_cqe *cqe;
+ *
+ *	nbread_queue_init(32, &ring, 0);
+ *	nbread_prep_read(nbread_get_sqe(&ring), fd, buf, sizeof(buf), 0);
+ *	nbread_submit(&ring);
+ *	nbread_wait_cqe(&ring, &cqe);	// cqe->res: bytes read, or -errno
+ *	nbread_cqe_seen(&ring, cqe);
+ *	nbread_queue_exit(&ring);
+ *
+ * Errors. Calls return -errno, or what their comment says; errno is not changed
+ * and nothing is printed. The result of a read is not the result of a call: it
+ * is in cqe->res (or nbread_try.res). Of all calls that reach the device: -EPERM
+ * when another process set up the ring (after fork, or the fd was passed on).
+ *
+ * Signals. A call that waits and is interrupted returns -EINTR, unless it has
+ * something to hand over; nothing is started again behind the caller's back.
+ *
+ * Threads. One thread at a time may use the submission side (get_sqe, prep,
+ * submit), and one at a time the completion side; they need not be the same.
+ * nbread_try(), nbread_try_many(), nbread_cancel*(), nbread_register*(),
+ * nbread_file_info() and nbread_query() may be called by any thread at any time.
+ *
+ * SQEs, CQEs, opcodes and flags: <linux/nbread.h>.
+ */
+#ifndef LIBNBREAD_H
+#define LIBNBREAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/select.h> /* sigset_t, in strict C99 too, where <signal.h> has none */
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <linux/nbread.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * enum nbread_backend - what serves a ring
+ * @NBREAD_BACKEND_MODULE: the kernel module, through /dev/nbread
+ * @NBREAD_BACKEND_THREADS: preadv2(RWF_NOWAIT) and a thread pool (not in this version)
+ */
+enum nbread_backend {
+	NBREAD_BACKEND_MODULE = 1,
+	NBREAD_BACKEND_THREADS = 2,
+};
+
+/**
+ * struct nbread_sq - the submission side; use the functions, not the members
+ * @khead:	shared: entries below it were taken
+ * @ktail:	shared: entries below it were published
+ * @kflags:	shared
+ * @sqes:	shared: the entries
+ * @ring_mask:	entries - 1
+ * @ring_entries: a power of two
+ * @sqe_tail:	entries below it were handed out by nbread_get_sqe()
+ * @resv0:	0
+ * @resv:	0
+ */
+struct nbread_sq {
+	__u32 *khead;
+	__u32 *ktail;
+	__u32 *kflags;
+	struct nbread_sqe *sqes;
+	__u32 ring_mask;
+	__u32 ring_entries;
+	__u32 sqe_tail;
+	__u32 resv0;
+	__u64 resv[2];
+};
+
+/**
+ * struct nbread_cq - the completion side; use the functions, not the members
+ * @khead:	shared: entries below it were reaped
+ * @ktail:	shared: entries below it were posted
+ * @kflags:	shared
+ * @cqes:	shared: the entries
+ * @ring_mask:	entries - 1
+ * @ring_entries: a power of two
+ * @resv:	0
+ */
+struct nbread_cq {
+	__u32 *khead;
+	__u32 *ktail;
+	__u32 *kflags;
+	struct nbread_cqe *cqes;
+	__u32 ring_mask;
+	__u32 ring_entries;
+	__u64 resv[2];
+};
+
+struct nbread_backend_ops;
+struct timespec; /* <time.h> */
+
+/**
+ * struct nbread - a ring
+ * @sq:		submission side
+ * @cq:		completion side
+ * @ops:	backend
+ * @priv:	of the backend
+ * @ring_ptr:	the rings' memory
+ * @ring_size:	its size in bytes
+ * @ring_fd:	see nbread_ring_fd()
+ * @setup_flags: NBREAD_SETUP_*
+ * @max_try:	entries that the backend takes in one batch of tries
+ * @max_len:	bytes that it takes in one read
+ * @resv:	0
+ *
+ * The caller owns the memory and may place it anywhere; it must not move
+ * between nbread_queue_init() and nbread_queue_exit().
+ */
+struct nbread {
+	struct nbread_sq sq;
+	struct nbread_cq cq;
+	const struct nbread_backend_ops *ops;
+	void *priv;
+	void *ring_ptr;
+	size_t ring_size;
+	int ring_fd;
+	__u32 setup_flags;
+	__u32 max_try;
+	__u32 max_len;
+	__u64 resv[8];
+};
+
+/*
+ * Set up
+ */
+
+/**
+ * nbread_queue_init() - set up a ring
+ * @entries:	reads that fit into the submission queue; rounded up to a power of two
+ * @ring:	filled; what it held before does not matter
+ * @setup_flags: NBREAD_SETUP_*
+ *
+ * The environment variable NBREAD_BACKEND forces a backend: "module" or
+ * "threads" (ignored in set-user-ID programs).
+ *
+ * Return: 0, or
+ * -ENODEV	no /dev/nbread: the module is not loaded
+ * -EACCES	no permission to open /dev/nbread
+ * -EINVAL	@entries is 0 or above nbread_query.max_sq_entries, unknown flag, or an
+ *		unknown NBREAD_BACKEND
+ * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks, or NBREAD_BACKEND=threads
+ * -EPROTO	the device answered with a layout that cannot be
+ * -ENOMEM, -EMFILE, -ENFILE
+ */
+int nbread_queue_init(unsigned entries, struct nbread *ring, unsigned setup_flags);
+
+/**
+ * nbread_queue_init_params() - set up a ring, with every parameter
+ * @entries:	goes into p->sq_entries
+ * @ring:	filled
+ * @p:		in: cq_entries (0: twice the submission queue), flags, sq_thread_*, the
+ *		rest 0; out: what was set up
+ *
+ * Return: as nbread_queue_init().
+ */
+int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbread_setup *p);
+
+/**
+ * nbread_queue_exit() - give up the ring
+ * @ring:	set up, or left behind by a failed nbread_queue_init()
+ *
+ * Reads in flight end without a completion, at once; their buffers are not
+ * touched any more, and no device is waited for.
+ */
+void nbread_queue_exit(struct nbread *ring);
+
+/*
+ * Submit and wait. 'timespec' is a span of CLOCK_MONOTONIC, from the call on;
+ * NULL waits without end. 'sigmask', unless NULL, is the signal mask during the
+ * wait, as in ppoll(2).
+ */
+
+/**
+ * nbread_submit() - hand all prepared entries to the backend
+ *
+ * Reads of cached data are finished when it returns. Entries that are not taken
+ * (the completion queue has no room for their results: reap first) stay in the
+ * queue for the next call. A wrong entry ends alone, with -errno in its CQE.
+ *
+ * Return: how many were taken, or -errno if none was.
+ */
+int nbread_submit(struct nbread *ring);
+
+/**
+ * nbread_submit_and_wait() - submit, and wait in the same call
+ * @wait_nr:	completions to wait for, those not yet reaped included
+ *
+ * Return: how many entries were taken, or -errno if none was; -EINVAL when
+ * @wait_nr is above the completion queue's size. When entries were taken and a
+ * signal ended the wait, there are fewer than @wait_nr completions.
+ */
+int nbread_submit_and_wait(struct nbread *ring, unsigned wait_nr);
+
+/**
+ * nbread_submit_and_wait_timeout() - submit and wait, but not for ever
+ * @cqe_ptr:	the oldest completion, or NULL if there is none
+ *
+ * Return: how many entries were taken; when none was, 0 if there is a completion,
+ * else -ETIME, -EINTR or another -errno.
+ */
+int nbread_submit_and_wait_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
+				   unsigned wait_nr, const struct timespec *ts,
+				   const sigset_t *sigmask);
+
+/**
+ * nbread_wait_cqes() - wait for completions, submitting nothing
+ * @cqe_ptr:	the oldest completion, or NULL
+ * @wait_nr:	how many to wait for, those not yet reaped included
+ *
+ * Return: 0 with the oldest completion, even when time-out or signal came before
+ * @wait_nr of them (nbread_cq_ready() counts); without any -ETIME, -EINTR or
+ * another -errno; -EAGAIN when @wait_nr is 0 and there is none.
+ */
+int nbread_wait_cqes(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
+		     const struct timespec *ts, const sigset_t *sigmask);
+
+/** nbread_wait_cqe_timeout() - nbread_wait_cqes() for one, with a time-out */
+int nbread_wait_cqe_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
+			    const struct timespec *ts);
+
+/**
+ * nbread_peek_batch_cqe() - the completions that are there, without waiting
+ * @cqes:	filled with up to @count, oldest first; the CQEs stay in the ring until
+ *		nbread_cq_advance()
+ *
+ * Return: how many. When there is none, reads whose data came in meanwhile are
+ * finished first.
+ */
+unsigned nbread_peek_batch_cqe(struct nbread *ring, struct nbread_cqe **cqes, unsigned count);
+
+/**
+ * nbread_get_events() - finish the reads whose data came in, without waiting
+ *
+ * Data that arrives is copied by a thread that calls nbread_submit() or waits.
+ * An event loop calls this when nbread_ring_fd() polls readable and it goes on
+ * with nbread_for_each_cqe(), which looks at memory only; the wait and peek
+ * functions do it by themselves.
+ *
+ * Return: 0 or -errno.
+ */
+int nbread_get_events(struct nbread *ring);
+
+/*
+ * Cached-only reads, answered in place
+ */
+
+/**
+ * nbread_try_many() - read what is cached, for a batch of requests
+ * @reqs:	in: fd, flags (0 or NBREAD_SQE_NOIO), addr, len, off; out: res and cqe_flags
+ * @n:		any number; what one call of the backend cannot take is split
+ *
+ * Never waits for I/O. Each res is the leading resident bytes (at least one), 0
+ * at end of file, -EAGAIN when the first byte is not cached, or another -errno.
+ * Needs no entry of the ring and leaves its queues alone.
+ *
+ * Return: how many were complete hits (all bytes asked for, or all up to end of
+ * file), or -errno of the call; then the requests before the failing one
+ * are answered and the others are as they were.
+ */
+int nbread_try_many(struct nbread *ring, struct nbread_try *reqs, unsigned n);
+
+/*
+ * Cancel
+ */
+
+/**
+ * nbread_cancel64() - end reads that wait, by their user_data
+ * @user_data:	as in the SQE; 0 with NBREAD_CANCEL_ANY
+ * @flags:	0 (the oldest that matches), NBREAD_CANCEL_ALL, NBREAD_CANCEL_ANY
+ *
+ * Each ends at once, with -ECANCELED in its CQE, which is there when the call
+ * returns; its buffer is not touched any more.
+ *
+ * Return: how many ended so; -ENOENT when nothing matched; -EALREADY when those
+ * that matched are being run this moment and will complete by themselves.
+ */
+int nbread_cancel64(struct nbread *ring, __u64 user_data, unsigned flags);
+
+/**
+ * nbread_cancel_fd() - end reads that wait, by their file
+ * @fd:		any descriptor of the open file
+ * @flags:	0 or NBREAD_CANCEL_ALL
+ *
+ * Return: as nbread_cancel64(); -EBADF when @fd is not open.
+ */
+int nbread_cancel_fd(struct nbread *ring, int fd, unsigned flags);
+
+/*
+ * Register. Each returns 0 or -errno; -EOPNOTSUPP when nbread_query.register_ops
+ * lacks the operation, as all do in this version.
+ */
+
+/** nbread_register_files() - name open files by index; NBREAD_SQE_FIXED_FILE uses them */
+int nbread_register_files(struct nbread *ring, const int *files, unsigned nr);
+
+/** nbread_register_files_update() - replace @nr files from index @off on; -1 empties a slot */
+int nbread_register_files_update(struct nbread *ring, unsigned off, const int *files, unsigned nr);
+
+/** nbread_unregister_files() - drop all registered files */
+int nbread_unregister_files(struct nbread *ring);
+
+/** nbread_register_buffers() - name buffers by index, for nbread_prep_read_fixed() */
+int nbread_register_buffers(struct nbread *ring, const struct iovec *iovecs, unsigned nr);
+
+/** nbread_unregister_buffers() - drop all registered buffers */
+int nbread_unregister_buffers(struct nbread *ring);
+
+/** nbread_register_eventfd() - have an eventfd(2) signalled at each completion */
+int nbread_register_eventfd(struct nbread *ring, int fd);
+
+/** nbread_unregister_eventfd() - stop that */
+int nbread_unregister_eventfd(struct nbread *ring);
+
+/*
+ * Ask
+ */
+
+/**
+ * nbread_file_info() - how reads of a file would be served, and why
+ * @info:	filled, see <linux/nbread.h>
+ *
+ * Return: 0, also for a file that would be refused (info->path says so);
+ * -EBADF when @fd is not open.
+ */
+int nbread_file_info(struct nbread *ring, int fd, struct nbread_file_info *info);
+
+/**
+ * nbread_query() - what the backend can do: flags, opcodes, limits
+ * @ring:	whose backend is asked; NULL: the one that nbread_queue_init() would take,
+ *		so that a program can look before it sets up anything
+ * @q:		filled, see <linux/nbread.h>
+ *
+ * Return: 0 or -errno; with NULL also what nbread_queue_init() says about a
+ * missing device.
+ */
+int nbread_query(struct nbread *ring, struct nbread_query *q);
+
+/** nbread_backend() - what serves this ring */
+enum nbread_backend nbread_backend(const struct nbread *ring);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* The fast path: get_sqe, prep, set_data, peek, for_each, seen, advance, try. */
+#include <libnbread/inline.h>
+
+#endif /* LIBNBREAD_H */

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * access.c - may this file be read, how, and what may be told about it.
+ *
+ * Role: turn an fd into an nb_file: reference, refusals of promise 10, the path it
+ * is served by, LSM and fanotify checks (promise 7), the residency gate (8).
+ * Callers: submit.c and try.c, once per file and call; info.c. Context: task.
+ * Locks: none of ours; checks of the VFS and of security modules may sleep.
+ * References: nb_file_get() takes the file, nb_file_put() gives it back.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fsnotify.h>
+#include <linux/security.h>
+
+#include "internal.h"
+
+/*
+ * A regular file without address-space operations has no page cache: proc,
+ * sysfs and their like. Their reads may look at current's namespaces, which a
+ * worker does not share, so they are refused rather than punted.
+ */
+static bool has_page_cache(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode))
+		return false;
+	return file->f_op->read_iter && file->f_mapping && file->f_mapping->a_ops &&
+	       file->f_mapping->a_ops != &empty_aops;
+}
+
+static int refuse(struct nb_file *nf, u32 why, int err)
+{
+	nf->path = NBREAD_PATH_REFUSED;
+	nf->why = why;
+	return err;
+}
+
+/* Promise 10, in the order in which pread(2) finds out. */
+static int classify(struct nb_file *nf)
+{
+	struct file *file = nf->file;
+	struct inode *inode = file_inode(file);
+
+	if (file->f_op == &nb_fops)
+		return refuse(nf, NBREAD_WHY_NBREAD, -EBADF);
+	if (!(file->f_mode & FMODE_READ))
+		return refuse(nf, NBREAD_WHY_NOT_READABLE, -EBADF);
+	if (S_ISDIR(inode->i_mode))
+		return refuse(nf, NBREAD_WHY_DIRECTORY, -EISDIR);
+	if (!(file->f_mode & FMODE_PREAD))
+		return refuse(nf, NBREAD_WHY_NOT_SEEKABLE, -ESPIPE);
+	if (!has_page_cache(file))
+		return refuse(nf, NBREAD_WHY_NO_PAGE_CACHE, -EOPNOTSUPP);
+	if (READ_ONCE(file->f_flags) & O_DIRECT)
+		return refuse(nf, NBREAD_WHY_DIRECT_IO, -EOPNOTSUPP);
+	if (IS_DAX(inode) || IS_DAX(file->f_mapping->host))
+		return refuse(nf, NBREAD_WHY_DAX, -EOPNOTSUPP);
+
+	nf->why = NBREAD_WHY_OK;
+	nf->listener = nb_file_listener(file);
+	if (nf->listener == NB_LISTENER_PERM) {
+		nf->path = NBREAD_PATH_WORKER;
+		nf->why = NBREAD_WHY_PERM_LISTENER;
+	} else if (!(file->f_mode & FMODE_NOWAIT) || !nb_file_may_park(file)) {
+		nf->path = NBREAD_PATH_WORKER;
+		nf->why = NBREAD_WHY_NO_ASYNC;
+	} else {
+		nf->row = nb_fm_find(file);
+		nf->path = nb_fm_enabled(nf->row) ? NBREAD_PATH_FILEMAP : NBREAD_PATH_ASYNC;
+		if (!nf->row)
+			nf->why = NBREAD_WHY_NOT_IN_TABLE;
+		else if (nf->path == NBREAD_PATH_ASYNC)
+			nf->why = NBREAD_WHY_FILEMAP_OFF;
+	}
+	return 0;
+}
+
+/**
+ * nb_file_oracle() - may the caller learn what of @file is resident?
+ * @file: an open file
+ * @may_sleep: ask again where the answer needs I/O (an ACL that is not in memory)
+ *
+ * The rule of can_do_mincore() (134fca9063ad) and cachestat(2), with the caller's
+ * credentials of this moment: open for writing, owner or CAP_FOWNER, or allowed
+ * to write.
+ */
+bool nb_file_oracle(struct file *file, bool may_sleep)
+{
+	struct inode *inode = file_inode(file);
+	int ret;
+
+	if (file->f_mode & FMODE_WRITE)
+		return true;
+	if (inode_owner_or_capable(nb_file_idmap(file), inode))
+		return true;
+	rcu_read_lock();
+	ret = inode_permission(nb_file_idmap(file), inode, MAY_WRITE | MAY_NOT_BLOCK);
+	rcu_read_unlock();
+	if (ret == -ECHILD && may_sleep)
+		ret = inode_permission(nb_file_idmap(file), inode, MAY_WRITE);
+	return !ret;
+}
+
+/**
+ * nb_file_get() - look an fd up for the rest of this call
+ * @nf: out; nf->err is what reads of it end with, or 0
+ * @fd: the program's
+ *
+ * O_PATH files are not to be had by fget(), so they are -EBADF as for pread(2).
+ */
+void nb_file_get(struct nb_file *nf, int fd)
+{
+	memset(nf, 0, sizeof(*nf));
+	nf->fd = fd;
+	nf->file = fd < 0 ? NULL : fget(fd);
+	if (!nf->file) {
+		nf->err = -EBADF;
+		return;
+	}
+	nf->err = classify(nf);
+	if (!nf->err)
+		nf->oracle = nb_file_oracle(nf->file, false);
+}
+
+/* End the use of a file in this call: what pread(2) does after its read, once. */
+void nb_file_put(struct nb_file *nf)
+{
+	if (!nf->file)
+		return;
+	if (nf->touched) {
+		file_accessed(nf->file);
+		fsnotify_access(nf->file);
+	}
+	fput(nf->file);
+	nf->file = NULL;
+}
+
+/**
+ * nb_file_verify() - LSM and fanotify: may these bytes be read?
+ * @nf: a file that is not refused
+ * @pos: where
+ * @len: how many bytes
+ *
+ * Once per file and call where no offset matters; for each read where a mount
+ * mark may be hidden from us (promise 7). A killable wait for that listener is
+ * what pread(2) does there too.
+ * Return: 0, -EPERM, -EACCES or what the security module says.
+ */
+int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len)
+{
+	int ret;
+
+	if (nf->verified && likely(nf->listener == NB_LISTENER_NONE))
+		return 0;
+	ret = rw_verify_area(READ, nf->file, &pos, len);
+	nf->verified = !ret;
+	return ret;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cached.c - one step that never waits: the leading resident bytes.
+ *
+ * Role: the cached part of every read, by folio look-up where the file has a row
+ * (filemap.c), else by ->read_iter with IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED
+ * read that missed, the start of readahead.
+ * Callers: submit.c, try.c; nb_at_eof() and nb_dst_iter() also miss.c, worker.c.
+ * Context: task, the owner's mm. Locks: those of the row, by trylock.
+ * References: the caller's nb_file holds the file.
+ */
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* Is @pos at or behind the end of the data as it is now? */
+bool nb_at_eof(const struct file *file, loff_t pos)
+{
+	return pos >= i_size_read(file->f_mapping->host);
+}
+
+/* Make the iterator for what is left; an iterator is never kept over a wait. */
+void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter)
+{
+	if (!dst->iov) {
+		iov_iter_ubuf(iter, ITER_DEST, u64_to_user_ptr(dst->addr + done), dst->len - done);
+		return;
+	}
+	iov_iter_init(iter, ITER_DEST, dst->iov, dst->nr_segs, dst->len);
+	iov_iter_advance(iter, done);
+}
+
+/* Check what a program said of offset and length; the address comes after the fd. */
+int nb_dst_check(u64 addr, u32 len, u64 off)
+{
+	loff_t end;
+
+	if (len > NB_MAX_LEN || (loff_t)off < 0 || addr != (unsigned long)addr)
+		return -EINVAL;
+	return check_add_overflow((loff_t)off, (loff_t)len, &end) ? -EINVAL : 0;
+}
+
+/* ->read_iter that takes what is there. A block device's own would sleep on i_rwsem. */
+static ssize_t read_nowait(struct nb_file *nf, struct iov_iter *iter, loff_t pos, int flags)
+{
+	struct kiocb kiocb;
+	ssize_t ret;
+
+	init_sync_kiocb(&kiocb, nf->file);
+	/* fcntl(F_SETFL) may have come after the check in access.c: use this copy. */
+	if (kiocb.ki_flags & IOCB_DIRECT)
+		return -EOPNOTSUPP;
+	kiocb.ki_flags |= flags;
+	kiocb.ki_pos = pos;
+	if (!nb_fm_is_bdev(nf->row))
+		return nf->file->f_op->read_iter(&kiocb, iter);
+	if (!nb_fm_lock(nf->row, nf->file))
+		return -EAGAIN;
+	ret = filemap_read(&kiocb, iter, 0);
+	nb_fm_unlock(nf->row, nf->file);
+	return ret;
+}
+
+/*
+ * filemap_readahead() turns a folio that is up to date and carries the readahead
+ * mark into -EAGAIN under IOCB_NOIO. It is a hit all the same: take the mark off
+ * for one try. Without NOIO do what the mark asks for; with NOIO put it back, so
+ * that the next reader does. PG_readahead on a folio that meanwhile went under
+ * writeback reads as PG_reclaim, a hint to reclaim it first: harmless.
+ */
+static struct folio *take_ra_mark(struct nb_file *nf, loff_t pos, size_t left, bool noio)
+{
+	struct address_space *mapping = nf->file->f_mapping;
+	struct folio *folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
+
+	if (!folio)
+		return NULL;
+	if (!folio_test_uptodate(folio) || !folio_test_readahead(folio)) {
+		folio_put(folio);
+		return NULL;
+	}
+	if (noio)
+		folio_clear_readahead(folio);
+	else
+		page_cache_async_readahead(mapping, &nf->file->f_ra, nf->file, folio,
+					   folio->index, DIV_ROUND_UP(left, PAGE_SIZE) + 1);
+	return folio;
+}
+
+/* The resident bytes behind the @done ones, by ->read_iter. Return: @done and these. */
+static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, size_t done,
+				  loff_t pos, bool noio)
+{
+	struct folio *marked;
+	struct iov_iter iter;
+	ssize_t ret;
+
+	for (;;) {
+		nb_dst_iter(dst, done, &iter);
+		ret = read_nowait(nf, &iter, pos + done, IOCB_NOWAIT | IOCB_NOIO);
+		if (ret > 0) {
+			done += ret;
+			if (done == dst->len || nb_at_eof(nf->file, pos + done))
+				break;
+			ret = -EAGAIN;
+		}
+		if (ret != -EAGAIN)
+			break;
+		marked = take_ra_mark(nf, pos + done, dst->len - done, noio);
+		if (!marked)
+			break;
+		nb_dst_iter(dst, done, &iter);
+		iov_iter_truncate(&iter, folio_pos(marked) + folio_size(marked) - pos - done);
+		ret = read_nowait(nf, &iter, pos + done, IOCB_NOWAIT | IOCB_NOIO);
+		if (noio)
+			folio_set_readahead(marked);
+		folio_put(marked);
+		if (ret <= 0)
+			break;
+		done += ret;
+		if (done == dst->len)
+			break;
+	}
+	if (ret == -EOPNOTSUPP && !done && !(nf->file->f_flags & O_DIRECT))
+		ret = -EAGAIN; /* some file systems say so of a NOWAIT read */
+	return done ? done : ret;
+}
+
+/*
+ * A CACHED read missed at @pos: start what RWF_NOWAIT starts since 6.12, readahead
+ * without reclaim I/O, if the locks it needs are to be had at once.
+ */
+static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
+{
+	struct address_space *mapping = nf->file->f_mapping;
+	unsigned int noio;
+	struct folio *folio;
+
+	folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
+	if (folio) { /* on its way, or failed: only a READ will tell */
+		folio_put(folio);
+		return;
+	}
+	if (!nb_fm_lock(nf->row, nf->file))
+		return;
+	/* page_cache_ra_unbounded() takes it again, sleeping: after a punch hole, not under one */
+	if (filemap_invalidate_trylock_shared(mapping)) {
+		filemap_invalidate_unlock_shared(mapping);
+		noio = memalloc_noio_save();
+		page_cache_sync_readahead(mapping, &nf->file->f_ra, nf->file, pos >> PAGE_SHIFT,
+					  DIV_ROUND_UP(left + offset_in_page(pos), PAGE_SIZE));
+		memalloc_noio_restore(noio);
+	}
+	nb_fm_unlock(nf->row, nf->file);
+}
+
+/*
+ * Blocks smaller than a folio may be up to date one by one, which only the file
+ * system can tell: filemap_range_uptodate().
+ */
+static bool blocks_in_folio(struct address_space *mapping)
+{
+	return mapping->a_ops->is_partially_uptodate &&
+	       (mapping->host->i_blkbits < PAGE_SHIFT || mapping_large_folio_support(mapping));
+}
+
+/**
+ * nb_cached_read() - deliver the leading resident bytes
+ * @nf: a file that is not refused, not of the worker path, and verified
+ * @dst: where to
+ * @pos: from where
+ * @flags: NBREAD_SQE_CACHED: a miss starts readahead, unless NBREAD_SQE_NOIO.
+ *	Neither: the caller goes on with nb_miss(), which starts the I/O
+ *
+ * Context: task; does not wait for I/O of this file. A page fault on the buffer may.
+ * Return: see struct nb_cached.
+ */
+struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
+				u32 flags)
+{
+	bool noio = flags & NBREAD_SQE_NOIO;
+	struct nb_cached c = {};
+	struct iov_iter iter;
+	size_t done;
+
+	if (likely(nf->path == NBREAD_PATH_FILEMAP)) {
+		nb_dst_iter(dst, 0, &iter);
+		c.res = nb_fm_read(nf->row, nf->file, &iter, pos, noio);
+		if (likely(c.res == dst->len))
+			goto done;
+		if (unlikely(blocks_in_folio(nf->file->f_mapping) && (c.res > 0 || c.res == -EAGAIN)))
+			c.res = read_iter_resident(nf, dst, max_t(ssize_t, c.res, 0), pos, true);
+	} else {
+		c.res = read_iter_resident(nf, dst, 0, pos, noio);
+	}
+done:
+	if (c.res >= 0) {
+		nf->touched = true;
+		c.complete = c.res == dst->len || nb_at_eof(nf->file, pos + c.res);
+		if (!c.res && !c.complete)
+			c.res = -EAGAIN; /* grew behind the look: not a true end of file */
+	}
+	if (!c.complete && (c.res > 0 || c.res == -EAGAIN) && (flags & NBREAD_SQE_CACHED) && !noio) {
+		done = max_t(ssize_t, c.res, 0);
+		start_readahead(nf, pos + done, dst->len - done);
+	}
+	return c;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * compat.h - the only place that knows kernel versions.
+ *
+ * The other files are written for the newest kernel and use the names below.
+ * Each entry says which upstream change made the difference. Included by
+ * internal.h alone. No state, no locks; every helper runs in the caller's
+ * context.
+ */
+#ifndef NBREAD_COMPAT_H
+#define NBREAD_COMPAT_H
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/fsnotify.h>
+#include <linux/pagemap.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "nbread needs Linux 6.1 or newer: older kernels have no filemap_get_folios_contig()"
+#endif
+
+/*
+ * wait_page_queue: an RFC of May 2026 renames it (and wake_page_match()) to
+ * wait_folio_queue; the module uses its own names so that one line follows.
+ */
+#define nb_wait_folio wait_page_queue
+#define nb_wait_folio_key wait_page_key
+#define nb_wake_folio_match wake_page_match
+
+/* A folio of the page cache with a reference, or NULL. Until 6.4 (66dabbb65d67) a miss was NULL. */
+static inline struct folio *nb_get_folio(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = __filemap_get_folio(mapping, index, 0, 0);
+
+	return IS_ERR(folio) ? NULL : folio;
+}
+
+/* 6.10 (210a03c9d51a) moved FMODE_BUF_RASYNC to FOP_BUFFER_RASYNC. */
+static inline bool nb_file_may_park(const struct file *file)
+{
+#ifdef FOP_BUFFER_RASYNC
+	return file->f_op->fop_flags & FOP_BUFFER_RASYNC;
+#else
+	return file->f_mode & FMODE_BUF_RASYNC;
+#endif
+}
+
+/*
+ * May @inode be written by the caller, without sleeping? 6.3 (4609e1f18e19)
+ * gave inode_permission() an idmap in place of the user namespace.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define nb_file_idmap(file) file_mnt_user_ns(file)
+#else
+#define nb_file_idmap(file) file_mnt_idmap(file)
+#endif
+
+/* What the notification side wants to know of reads of a file. */
+enum nb_listener {
+	NB_LISTENER_NONE,	/* nobody watches: one check a call is exact */
+	NB_LISTENER_HIDDEN,	/* somebody watches; a mount mark may ask for permission */
+	NB_LISTENER_PERM,	/* a listener must be asked for each read, and may be slow */
+};
+
+/*
+ * Before 6.12 a file does not carry FMODE_FSNOTIFY_*. What a module can see is
+ * whether the superblock has any mark at all, and the masks of the inode, the
+ * superblock and the parent; the mask of a mount is private to the VFS.
+ */
+static inline enum nb_listener nb_file_listener(const struct file *file)
+{
+#ifdef CONFIG_FSNOTIFY
+	const struct dentry *dentry = file->f_path.dentry;
+	const struct inode *inode = d_inode(dentry);
+	u32 mask;
+
+	if (file->f_mode & FMODE_NONOTIFY)
+		return NB_LISTENER_NONE;
+	if (likely(!atomic_long_read(&inode->i_sb->s_fsnotify_connectors)))
+		return NB_LISTENER_NONE;
+	mask = inode->i_fsnotify_mask | inode->i_sb->s_fsnotify_mask;
+	if (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED) {
+		/* d_parent is stable memory under RCU; a rename here races as in pread(2) */
+		rcu_read_lock();
+		mask |= READ_ONCE(d_inode_rcu(READ_ONCE(dentry->d_parent))->i_fsnotify_mask);
+		rcu_read_unlock();
+	}
+	return mask & ALL_FSNOTIFY_PERM_EVENTS ? NB_LISTENER_PERM : NB_LISTENER_HIDDEN;
+#else
+	return NB_LISTENER_NONE;
+#endif
+}
+
+#endif /* NBREAD_COMPAT_H */

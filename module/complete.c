@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * complete.c - from a result to a CQE.
+ *
+ * Role: the only caller of nb_ring_push(). Results of one task are gathered in a
+ * batch on its stack and posted under one taking of the lock.
+ * Callers: submit.c (hits and errors), miss.c, worker.c, cancel.c (requests).
+ * Context: task or worker. Locks: nb_ctx.cq_lock, here. References: nb_complete()
+ * gives back the request's context reference and frees the request.
+ *
+ * A slot was reserved for each entry when it was taken (enter.c), so a post cannot
+ * fail: promise 3.
+ */
+#include <linux/fsnotify.h>
+#include <linux/poll.h>
+
+#include "internal.h"
+
+void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx)
+{
+	b->ctx = ctx;
+	b->nr = 0;
+	b->hits = 0;
+	b->bytes = 0;
+}
+
+static void count(struct nb_stats *s, const struct nbread_cqe *cqe)
+{
+	s->waited += !!(cqe->flags & NBREAD_CQE_WAITED);
+	s->punted += !!(cqe->flags & NBREAD_CQE_PUNTED);
+	s->cancelled += cqe->res == -ECANCELED;
+}
+
+/**
+ * nb_flush() - post what the batch holds
+ * @b: the batch, empty afterwards
+ *
+ * Wakes who waits for completions and poll.
+ */
+void nb_flush(struct nb_batch *b)
+{
+	struct nb_ctx *ctx = b->ctx;
+	unsigned int i;
+
+	if (!b->nr)
+		return;
+	spin_lock(&ctx->cq_lock);
+	for (i = 0; i < b->nr; i++) {
+		nb_ring_push(ctx->ring, &b->cqes[i]);
+		count(&ctx->stats, &b->cqes[i]);
+	}
+	nb_ring_publish(ctx->ring);
+	ctx->cq_reserved -= b->nr;
+	ctx->stats.completed += b->nr;
+	ctx->stats.hits += b->hits;
+	spin_unlock(&ctx->cq_lock);
+	b->nr = 0;
+	b->hits = 0;
+	/* Its full barrier orders the new tail before the look for waiters; see nb_wait(). */
+	if (wq_has_sleeper(&ctx->wait))
+		wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * nb_post() - add one completion to the batch
+ * @b: the batch
+ * @user_data: of the SQE
+ * @res: bytes or -errno
+ * @cqe_flags: what the program is told
+ * @hit: all bytes were resident, told or not
+ */
+void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit)
+{
+	struct nbread_cqe *cqe = &b->cqes[b->nr++];
+
+	cqe->user_data = user_data;
+	cqe->res = res;
+	cqe->flags = cqe_flags;
+	b->hits += hit;
+	if (res > 0)
+		b->bytes += res;
+	if (b->nr == NB_BATCH)
+		nb_flush(b);
+}
+
+/**
+ * nb_req_result() - what a request ends with
+ * @req: the request
+ * @err: -errno, or 0 at the end of the data
+ *
+ * Return: the bytes delivered if there are any, as pread(2), else @err. What only
+ * a restarted system call may see becomes -EINTR.
+ */
+int nb_req_result(const struct nb_req *req, int err)
+{
+	if (req->done || !err)
+		return req->done;
+	if (err == -ERESTARTSYS || err == -ERESTARTNOINTR || err == -ERESTARTNOHAND ||
+	    err == -ERESTART_RESTARTBLOCK)
+		return -EINTR;
+	return err;
+}
+
+/**
+ * nb_complete() - end a request: post its CQE, free it
+ * @b: batch of the calling task or worker
+ * @req: owned by the caller by its state
+ * @res: bytes or -errno
+ */
+void nb_complete(struct nb_batch *b, struct nb_req *req, int res)
+{
+	struct nb_ctx *ctx = req->ctx;
+
+	if (req->done)
+		fsnotify_access(req->file);
+	if (nb_req_unlist(req))
+		nb_post(b, req->user_data, res, req->cqe_flags, false);
+	nb_req_free(req);
+	/* Not the last one: the caller's file or batch holds another until it flushed. */
+	nb_ctx_put(ctx);
+}

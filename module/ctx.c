@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ctx.c - one open file of /dev/nbread: life and death.
+ *
+ * Role: create a context at open, give it rings at SETUP, end it after close.
+ * Callers: main.c (open, release, SETUP), request.c (references).
+ * Context: task, or the module's own workqueue for the end.
+ * Locks: nb_ctx.lock around SETUP.
+ *
+ * References: the file holds one, every request that owes a CQE holds one. A
+ * close never waits (promise 5), so it is in three parts:
+ *   nb_ctx_close()  in the closing task: parked and queued requests are detached
+ *   close_work      a grace period later: no wake callback is still between taking
+ *                   a request and pushing it to ctx->ready, nor about to wake
+ *                   ctx->wait; what was pushed is freed, the file's reference dropped
+ *   free_work       after the last reference (a worker may still read): frees all
+ * Both works run on the module's workqueue, never on the ring's own, which
+ * free_work destroys. A context holds a module reference to its very end.
+ */
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+static struct workqueue_struct *nb_ctx_wq;
+
+static void nb_ctx_free(struct work_struct *work)
+{
+	struct nb_ctx *ctx = container_of(work, struct nb_ctx, free_work);
+
+	WARN_ON_ONCE(!list_empty(&ctx->reqs));
+	if (ctx->wq)
+		destroy_workqueue(ctx->wq);
+	nb_ring_free(ctx->ring);
+	mmdrop(ctx->mm);
+	kfree(ctx);
+	module_put(THIS_MODULE);
+}
+
+void nb_ctx_put(struct nb_ctx *ctx)
+{
+	if (refcount_dec_and_test(&ctx->refs))
+		queue_work(nb_ctx_wq, &ctx->free_work);
+}
+
+static void nb_ctx_close_late(struct work_struct *work)
+{
+	struct nb_ctx *ctx = container_of(to_rcu_work(work), struct nb_ctx, close_work);
+
+	nb_miss_reap(ctx);
+	nb_ctx_put(ctx);
+}
+
+/**
+ * nb_ctx_close() - the last close of the file
+ * @ctx: the context; no ioctl, mmap or poll of it runs or can begin
+ *
+ * Context: task; returns without waiting for any read.
+ */
+void nb_ctx_close(struct nb_ctx *ctx)
+{
+	nb_detach_all(ctx);
+	queue_rcu_work(nb_ctx_wq, &ctx->close_work);
+}
+
+struct nb_ctx *nb_ctx_create(void)
+{
+	struct nb_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+
+	if (!ctx)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&ctx->refs, 1);
+	mutex_init(&ctx->lock);
+	spin_lock_init(&ctx->cq_lock);
+	spin_lock_init(&ctx->req_lock);
+	INIT_LIST_HEAD(&ctx->reqs);
+	init_llist_head(&ctx->ready);
+	init_waitqueue_head(&ctx->wait);
+	INIT_RCU_WORK(&ctx->close_work, nb_ctx_close_late);
+	INIT_WORK(&ctx->free_work, nb_ctx_free);
+	ctx->mm = current->mm;
+	mmgrab(ctx->mm);
+	__module_get(THIS_MODULE); /* the file being opened holds one */
+	return ctx;
+}
+
+static int check_setup(const struct nbread_setup *p)
+{
+	if (p->resv0 || memchr_inv(p->resv, 0, sizeof(p->resv)))
+		return -EINVAL;
+	if (p->ring_size || memchr_inv(&p->sq_off, 0, sizeof(p->sq_off)) ||
+	    memchr_inv(&p->cq_off, 0, sizeof(p->cq_off)))
+		return -EINVAL;
+	if (p->flags & ~(NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_SQWQ))
+		return -EINVAL;
+	if (p->flags)
+		return -EOPNOTSUPP;
+	return p->sq_thread_cpu || p->sq_thread_idle_ms ? -EINVAL : 0;
+}
+
+/**
+ * nb_ctx_setup() - NBREAD_IOC_SETUP
+ * @ctx: the context; its mm becomes the caller's
+ * @p: in and out, see the uapi header
+ *
+ * Return: 0 or -errno; after an error the context is as it was.
+ */
+int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
+{
+	struct workqueue_struct *wq;
+	struct nb_ring *ring;
+	int ret = check_setup(p);
+
+	if (ret)
+		return ret;
+	if (mutex_lock_interruptible(&ctx->lock))
+		return -EINTR;
+	ret = -EBUSY;
+	if (ctx->ring)
+		goto out;
+	ring = nb_ring_create(p);
+	ret = PTR_ERR_OR_ZERO(ring);
+	if (ret)
+		goto out;
+	/* Unbound: a blocking read must not hold up the CPU that submitted it. */
+	wq = alloc_workqueue("nbread-%d", WQ_UNBOUND, nb_max_workers, task_tgid_nr(current));
+	if (!wq) {
+		nb_ring_free(ring);
+		ret = -ENOMEM;
+		goto out;
+	}
+	/* The ring belongs to who sets it up, not to who opened the file. */
+	if (ctx->mm != current->mm) {
+		mmdrop(ctx->mm);
+		ctx->mm = current->mm;
+		mmgrab(ctx->mm);
+	}
+	ctx->wq = wq;
+	/* Pairs with the acquire in nb_ctx_ring(): mm, wq and the ring's members. */
+	smp_store_release(&ctx->ring, ring);
+out:
+	mutex_unlock(&ctx->lock);
+	return ret;
+}
+
+/* The ring, or NULL before SETUP. It stays until the context is freed. */
+struct nb_ring *nb_ctx_ring(struct nb_ctx *ctx)
+{
+	/* Pairs with the release in nb_ctx_setup(). */
+	return smp_load_acquire(&ctx->ring);
+}
+
+int __init nb_ctx_init(void)
+{
+	nb_ctx_wq = alloc_workqueue("nbread", WQ_UNBOUND, 0);
+	return nb_ctx_wq ? 0 : -ENOMEM;
+}
+
+void nb_ctx_exit(void)
+{
+	destroy_workqueue(nb_ctx_wq);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * enter.c - NBREAD_IOC_ENTER: submit, run what is ready, wait; and poll.
+ *
+ * Role: check the call, drive submit.c and miss.c, sleep until enough is there.
+ * Callers: main.c. Context: task with the ring's mm (others get -EPERM).
+ * Locks: none held while it sleeps. References: the ioctl's file holds the context.
+ *
+ * A waiter is woken when what it waits for can be had: completions that are posted
+ * plus reads whose wake-up has come, which it then runs itself. So a batch of
+ * parked reads costs one context switch, not one each.
+ */
+#include <linux/hrtimer.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/xacct.h>
+
+#include "internal.h"
+
+struct nb_waiter {
+	struct wait_queue_entry wq;
+	struct nb_ctx *ctx;
+	struct nb_ring *ring;
+	u32 want;
+};
+
+/* Any context, also under a folio wait-queue lock with interrupts off. */
+static bool enough(const struct nb_waiter *w)
+{
+	int woken = atomic_read(&w->ctx->nr_ready);
+	u32 ready;
+
+	if (nb_ring_cq_ready(w->ring, &ready))
+		return true; /* let the waiter find out */
+	if (woken > 0 && READ_ONCE(w->ctx->urgent))
+		return true;
+	return (u64)ready + max(woken, 0) >= w->want;
+}
+
+static int wake_if_enough(struct wait_queue_entry *wq, unsigned int mode, int sync, void *key)
+{
+	if (!enough(container_of(wq, struct nb_waiter, wq)))
+		return 0;
+	return autoremove_wake_function(wq, mode, sync, key);
+}
+
+/*
+ * Wait until the CQ holds @want. Return: 0, -EINTR, -ETIME, -EINVAL. What became
+ * ready is run in any case, so that a time-out leaves no finished read unseen.
+ */
+static int nb_wait(struct nb_batch *b, struct nb_ring *ring, u32 want, ktime_t *expires)
+{
+	struct nb_waiter w = { .ctx = b->ctx, .ring = ring, .want = want };
+	int err = 0;
+	u32 ready;
+
+	init_waitqueue_func_entry(&w.wq, wake_if_enough);
+	w.wq.private = current;
+	INIT_LIST_HEAD(&w.wq.entry);
+	for (;;) {
+		nb_run_ready(b);
+		nb_flush(b);
+		if (nb_ring_cq_ready(ring, &ready))
+			return -EINVAL;
+		if (ready >= want)
+			return 0;
+		if (err)
+			return err;
+		/* Its full barrier pairs with those of nb_wake() and nb_flush(). */
+		prepare_to_wait(&b->ctx->wait, &w.wq, TASK_INTERRUPTIBLE);
+		if (!enough(&w)) {
+			if (signal_pending(current))
+				err = -EINTR;
+			else if (!schedule_hrtimeout_range(expires, 0, HRTIMER_MODE_ABS))
+				err = -ETIME;
+		}
+		finish_wait(&b->ctx->wait, &w.wq);
+	}
+}
+
+static sigset_t sigset_of(u64 mask)
+{
+	sigset_t set;
+
+	BUILD_BUG_ON(_NSIG > 64);
+	set.sig[0] = mask;
+	if (_NSIG_WORDS > 1)
+		set.sig[_NSIG_WORDS - 1] = mask >> 32;
+	return set;
+}
+
+/* As ppoll(2): the mask holds during the wait and, after -EINTR, for the handler. */
+static int wait_masked(struct nb_batch *b, struct nb_ring *ring, const struct nbread_enter *p,
+		       ktime_t *expires)
+{
+	sigset_t mask, old;
+	int ret;
+
+	if (!(p->flags & NBREAD_ENTER_SIGMASK))
+		return nb_wait(b, ring, p->min_complete, expires);
+	mask = sigset_of(p->sigmask);
+	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_SETMASK, &mask, &old);
+	ret = nb_wait(b, ring, p->min_complete, expires);
+	if (ret == -EINTR) {
+		current->saved_sigmask = old;
+		set_restore_sigmask();
+	} else {
+		sigprocmask(SIG_SETMASK, &old, NULL);
+	}
+	return ret;
+}
+
+static int check_enter(const struct nbread_enter *p)
+{
+	if (p->resv0 || p->resv[0] || p->resv[1] || (p->flags & ~NB_ENTER_FLAGS))
+		return -EINVAL;
+	if (!(p->flags & NBREAD_ENTER_TIMEOUT) && (p->timeout_ns || p->flags & NBREAD_ENTER_ABS))
+		return -EINVAL;
+	return !(p->flags & NBREAD_ENTER_SIGMASK) && p->sigmask ? -EINVAL : 0;
+}
+
+static ktime_t expiry(const struct nbread_enter *p)
+{
+	ktime_t t = p->timeout_ns > KTIME_MAX ? KTIME_MAX : (ktime_t)p->timeout_ns;
+
+	return p->flags & NBREAD_ENTER_ABS ? t : ktime_add_safe(ktime_get(), t);
+}
+
+/**
+ * nb_enter() - NBREAD_IOC_ENTER
+ * @ctx: the context
+ * @p: the call, copied
+ *
+ * Return: see struct nbread_enter.
+ */
+long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p)
+{
+	struct nb_ring *ring = nb_ctx_ring(ctx);
+	int submitted = 0, ret = check_enter(p);
+	ktime_t expires;
+	struct nb_batch b;
+
+	if (ret)
+		return ret;
+	if (!ring)
+		return -ENXIO;
+	if (current->mm != ctx->mm)
+		return -EPERM;
+	if (p->min_complete > ring->cq_mask + 1)
+		return -EINVAL;
+	if (p->flags & NBREAD_ENTER_TIMEOUT)
+		expires = expiry(p);
+
+	nb_batch_init(&b, ctx);
+	if (p->to_submit) {
+		submitted = nb_submit(&b, ring, p->to_submit);
+		if (submitted < 0)
+			return submitted;
+	}
+	if (p->min_complete) {
+		ret = wait_masked(&b, ring, p, p->flags & NBREAD_ENTER_TIMEOUT ? &expires : NULL);
+	} else {
+		nb_run_ready(&b);
+		nb_flush(&b);
+	}
+	if (b.bytes)
+		add_rchar(current, b.bytes);
+	inc_syscr(current);
+	return submitted ? submitted : ret;
+}
+
+/**
+ * nb_poll() - readable when a CQE is there or ENTER would make progress
+ * @file: the device
+ * @pt: poll table
+ */
+__poll_t nb_poll(struct file *file, struct poll_table_struct *pt)
+{
+	struct nb_ctx *ctx = file->private_data;
+	struct nb_ring *ring = nb_ctx_ring(ctx);
+	u32 ready;
+
+	if (!ring)
+		return EPOLLERR;
+	poll_wait(file, &ctx->wait, pt);
+	/* On the queue before the look; pairs with nb_wake() and nb_flush(). */
+	smp_mb();
+	if (nb_ring_cq_ready(ring, &ready) || ready || !llist_empty(&ctx->ready))
+		return EPOLLIN | EPOLLRDNORM;
+	return 0;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * internal.h - the objects of nbread and the way data flows between its files.
+ *
+ *   main (ioctl) -> enter -> submit -> cached -> filemap
+ *                              |-> miss -> worker
+ *                              '-> complete -> ring
+ *
+ * A file calls to the right or down, never back. access, request, ctx and ring
+ * are leaves. docs/design.md has the states, the references and the races.
+ *
+ * Locks, outermost first:
+ *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
+ *                    be held over a page fault and over a file system's read.
+ *   nb_ctx.req_lock  spinlock; the list of requests in flight. Task and worker.
+ *   nb_ctx.cq_lock   spinlock; CQ tail, reserved slots, counters. Task and worker.
+ *   nb_ctx.wait.lock wait queue; also under a folio wait-queue lock, irqs off.
+ * No lock of ours but wait.lock is taken with interrupts off.
+ */
+#ifndef NBREAD_INTERNAL_H
+#define NBREAD_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/nbread.h>
+#include <linux/pagemap.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+
+#define NB_MAX_SQ_ENTRIES	32768U
+#define NB_MAX_CQ_ENTRIES	65536U
+#define NB_MAX_TRY		1024U
+/* As MAX_RW_COUNT: what one read(2) can return, in a __s32 that stays positive. */
+#define NB_MAX_LEN		((u32)MAX_RW_COUNT)
+
+#define NB_SQE_FLAGS	(NBREAD_SQE_CACHED | NBREAD_SQE_NOIO | NBREAD_SQE_ASYNC)
+#define NB_CQE_FLAGS	(NBREAD_CQE_HIT | NBREAD_CQE_WAITED | NBREAD_CQE_PUNTED)
+#define NB_ENTER_FLAGS	(NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK)
+#define NB_CANCEL_FLAGS	(NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL)
+#define NB_OPCODES	(BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
+
+/**
+ * struct nb_ring - the memory shared with the program, and the kernel's own copies
+ * @pages:	the memory, charged to the memory cgroup of who set it up
+ * @base:	the same, mapped for the kernel
+ * @sq_head:	next SQE to take; the truth, the shared word is only published
+ * @cq_tail:	next CQE to write; likewise
+ *
+ * Nothing read from the shared memory is used as an index unmasked.
+ */
+struct nb_ring {
+	struct page **pages;
+	unsigned int nr_pages;
+	void *base;
+	struct nbread_sqe *sqes;
+	struct nbread_cqe *cqes;
+	u32 sq_mask;
+	u32 cq_mask;
+	u32 sq_head;
+	u32 cq_tail;
+};
+
+/* Counters of a ring, shown in fdinfo. Under cq_lock. */
+struct nb_stats {
+	u64 submitted;
+	u64 completed;
+	u64 hits;
+	u64 waited;
+	u64 punted;
+	u64 cancelled;
+};
+
+/**
+ * struct nb_ctx - one open file of /dev/nbread
+ * @refs:	one of the file (dropped a grace period after release), one a request
+ * @mm:		the owner, pinned by mmgrab(): who may ENTER, mmap and CANCEL
+ * @lock:	see the top of this file
+ * @ring:	NULL until SETUP; published with release, read with acquire
+ * @wq:		runs what would block, at most max_workers at a time
+ * @cq_reserved: CQ slots promised to entries taken and not completed
+ * @reqs:	requests in flight that still owe a CQE
+ * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
+ * @nr_ready:	about as many as @ready holds, for the wake-up condition
+ * @urgent:	a woken request needs more I/O: wake a waiter whatever it waits for
+ * @wait:	tasks in ENTER, and poll
+ */
+struct nb_ctx {
+	refcount_t refs;
+	struct mm_struct *mm;
+	struct mutex lock;
+	struct nb_ring *ring;
+	struct workqueue_struct *wq;
+
+	spinlock_t cq_lock ____cacheline_aligned_in_smp;
+	u32 cq_reserved;
+	struct nb_stats stats;
+
+	spinlock_t req_lock;
+	struct list_head reqs;
+
+	struct llist_head ready ____cacheline_aligned_in_smp;
+	atomic_t nr_ready;
+	bool urgent;
+	wait_queue_head_t wait;
+
+	struct rcu_work close_work;
+	struct work_struct free_work;
+};
+
+/**
+ * struct nb_dst - where the bytes go; user memory of the owner's mm
+ * @iov:	NULL for one buffer, else a copy of the program's vectors
+ * @addr:	the one buffer
+ * @len:	bytes wanted in all
+ */
+struct nb_dst {
+	const struct iovec *iov;
+	unsigned int nr_segs;
+	u64 addr;
+	size_t len;
+};
+
+/* One SQE, read once from the shared ring and checked. */
+struct nb_read {
+	u64 user_data;
+	loff_t pos;
+	struct nb_dst dst;
+	int fd;
+	u16 flags;
+	u8 opcode;
+};
+
+struct nb_fm_row;
+
+/**
+ * struct nb_file - a file as the current call may use it
+ * @file:	with a reference until nb_file_put()
+ * @row:	its filemap row, also with filemap=0; NULL if there is none
+ * @fd:		what the program called it
+ * @err:	-errno of every read of it in this call, or 0
+ * @path:	NBREAD_PATH_*
+ * @why:	NBREAD_WHY_*
+ * @listener:	who must be asked before a read
+ * @verified:	rw_verify_area() said yes in this call
+ * @oracle:	HIT may be told
+ * @touched:	a read of this call succeeded: atime and IN_ACCESS are due
+ *
+ * Lives on the stack of one ioctl, so that a file used many times in a batch is
+ * looked up and checked once (promise 7 of the contract).
+ */
+struct nb_file {
+	struct file *file;
+	const struct nb_fm_row *row;
+	int fd;
+	int err;
+	u32 path;
+	u32 why;
+	enum nb_listener listener;
+	bool verified;
+	bool oracle;
+	bool touched;
+};
+
+/* Completions of one task, on its stack, until they are posted together. */
+#define NB_BATCH 16
+struct nb_batch {
+	struct nb_ctx *ctx;
+	unsigned int nr;
+	unsigned int hits;
+	u64 bytes;
+	struct nbread_cqe cqes[NB_BATCH];
+};
+
+/*
+ * Who owns a request. docs/design.md has the picture; in short
+ *   RUN      the task that runs a step. The wake callback may fire meanwhile
+ *   WOKEN    it did; still the task's
+ *   ARMED    the folio's wait queue
+ *   READY    ctx->ready
+ *   QUEUED   the workqueue, not begun
+ *   WORK     a worker
+ *   DETACHED the wait queue or the workqueue; its CQE was posted, so that
+ *            whoever comes for it only frees it
+ * NB_CANCEL may be added to RUN, WOKEN and READY: end it instead of waiting.
+ */
+enum {
+	NB_RUN,
+	NB_WOKEN,
+	NB_ARMED,
+	NB_READY,
+	NB_QUEUED,
+	NB_WORK,
+	NB_DETACHED,
+	NB_STATE_MASK = 0xff,
+	NB_CANCEL = 0x100,
+};
+
+/**
+ * struct nb_req - a read that could not be answered in the call
+ * @waiter:	what the page cache wakes; on a folio's queue while ARMED or DETACHED
+ * @state:	see above; changed by cmpxchg
+ * @ctx:	with a reference until its CQE is posted
+ * @file:	with a reference to the end, also DETACHED
+ * @row:	of the file, or NULL
+ * @done:	bytes delivered; the next step goes on there
+ * @cqe_flags:	WAITED and PUNTED as they come to be true
+ * @more:	more than a page is to come: one wake-up will not be all
+ * @may_park:	the file waits by callback
+ * @verified:	rw_verify_area() passed
+ * @node:	in ctx->reqs while it owes a CQE, under req_lock
+ * @lnode:	in ctx->ready (READY) or the reaper's list (DETACHED)
+ * @cred:	of who submitted
+ * @blkcg:	io cgroup of who submitted, or NULL
+ *
+ * Holds a reference to this module from allocation to free.
+ */
+struct nb_req {
+	struct nb_wait_folio waiter;
+	atomic_t state;
+	struct nb_ctx *ctx;
+	struct file *file;
+	const struct nb_fm_row *row;
+	struct nb_dst dst;
+	loff_t pos;
+	size_t done;
+	u64 user_data;
+	u32 cqe_flags;
+	bool more;
+	bool may_park;
+	bool verified;
+	struct list_head node;
+	struct llist_node lnode;
+	struct work_struct work;
+	const struct cred *cred;
+	struct cgroup_subsys_state *blkcg;
+};
+
+/* main.c */
+extern const struct file_operations nb_fops;
+extern unsigned int nb_max_workers;
+int nb_copy_arg(void *karg, size_t ksize, size_t min_size, const void __user *uarg, size_t usize);
+int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksize);
+
+/* ctx.c */
+struct nb_ctx *nb_ctx_create(void);
+void nb_ctx_put(struct nb_ctx *ctx);
+void nb_ctx_close(struct nb_ctx *ctx);
+int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p);
+struct nb_ring *nb_ctx_ring(struct nb_ctx *ctx);
+int nb_ctx_init(void);
+void nb_ctx_exit(void);
+
+/* ring.c */
+struct nb_ring *nb_ring_create(struct nbread_setup *p);
+void nb_ring_free(struct nb_ring *ring);
+int nb_ring_mmap(struct nb_ring *ring, struct vm_area_struct *vma);
+int nb_ring_sq_ready(const struct nb_ring *ring, u32 *nr);
+int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr);
+const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth);
+void nb_ring_take(struct nb_ring *ring, u32 nr);
+void nb_ring_push(struct nb_ring *ring, const struct nbread_cqe *cqe);
+void nb_ring_publish(struct nb_ring *ring);
+
+/* enter.c */
+long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p);
+__poll_t nb_poll(struct file *file, struct poll_table_struct *pt);
+
+/* submit.c */
+int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr);
+
+/* access.c */
+void nb_file_get(struct nb_file *nf, int fd);
+void nb_file_put(struct nb_file *nf);
+int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
+bool nb_file_oracle(struct file *file, bool may_sleep);
+
+/* cached.c */
+struct nb_cached {
+	ssize_t res;		/* bytes, 0 at end of file, -EAGAIN, -errno */
+	bool complete;		/* all that was asked for, or all up to end of file */
+};
+
+struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
+				u32 flags);
+bool nb_at_eof(const struct file *file, loff_t pos);
+void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
+int nb_dst_check(u64 addr, u32 len, u64 off);
+
+/* filemap.c */
+extern bool nb_filemap_on;
+const struct nb_fm_row *nb_fm_find(const struct file *file);
+bool nb_fm_enabled(const struct nb_fm_row *row);
+bool nb_fm_lock(const struct nb_fm_row *row, struct file *file);
+void nb_fm_unlock(const struct nb_fm_row *row, struct file *file);
+bool nb_fm_is_bdev(const struct nb_fm_row *row);
+ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, struct iov_iter *iter,
+		   loff_t pos, bool noio);
+
+/* request.c */
+int nb_req_init(void);
+void nb_req_exit(void);
+struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd);
+void nb_req_free(struct nb_req *req);
+bool nb_req_unlist(struct nb_req *req);
+
+/* miss.c */
+void nb_miss(struct nb_batch *b, struct nb_req *req);
+unsigned int nb_run_ready(struct nb_batch *b);
+void nb_miss_reap(struct nb_ctx *ctx);
+void nb_miss_exit(void);
+
+/* worker.c */
+void nb_punt(struct nb_batch *b, struct nb_req *req);
+
+/* complete.c */
+void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);
+void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit);
+void nb_flush(struct nb_batch *b);
+void nb_complete(struct nb_batch *b, struct nb_req *req, int res);
+int nb_req_result(const struct nb_req *req, int err);
+
+/* cancel.c */
+long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p);
+void nb_detach_all(struct nb_ctx *ctx);
+
+/* try.c */
+long nb_try(const struct nbread_try_batch *p);
+
+/* info.c */
+void nb_query(struct nbread_query *q);
+int nb_file_info(struct nbread_file_info *info);
+void nb_show_fdinfo(struct seq_file *m, struct file *file);
+
+#endif /* NBREAD_INTERNAL_H */

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * miss.c - a read that has to wait: park it on the folio, wake it, go on.
+ *
+ * Role: issue ->read_iter with IOCB_WAITQ, so that the page cache starts the I/O
+ * and puts our wait entry on the folio; the wake callback; the run of what became
+ * ready. No thread waits for a parked read.
+ * Callers: submit.c (nb_miss), enter.c and cancel.c (nb_run_ready), ctx.c.
+ * Context: nb_wake() under a folio wait-queue lock with interrupts off: it matches,
+ * unlinks, queues, wakes, and no more. All else: task with the owner's mm, or a
+ * worker for what is only freed.
+ * Locks: none held here. The states of internal.h say who owns a request.
+ *
+ * Flag rules of mm/filemap.c, both ways a trap: IOCB_NOWAIT must be clear, or
+ * filemap_update_page() gives -EAGAIN before it arms; and after a partial batch the
+ * kernel sets it in our kiocb, so each step gets a new one.
+ */
+#include <linux/pagemap.h>
+#include <linux/poll.h>
+
+#include "internal.h"
+
+/* Cancelled requests whose wake-up has come: freed by a work, in task context. */
+static LLIST_HEAD(nb_reap_list);
+
+static void nb_reap(struct work_struct *work)
+{
+	struct nb_req *req, *next;
+
+	llist_for_each_entry_safe(req, next, llist_del_all(&nb_reap_list), lnode)
+		nb_req_free(req);
+}
+
+static DECLARE_WORK(nb_reap_work, nb_reap);
+
+/*
+ * The folio was unlocked. After the state has changed the request may be run and
+ * freed by another CPU, so what is needed of it is read before. The context may
+ * lose its last reference then too; ctx.c frees it a grace period later, and this
+ * is a read side: the RCU lock says so for kernels whose spinlocks do not.
+ */
+static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *arg)
+{
+	struct nb_wait_folio *waiter = container_of(wait, struct nb_wait_folio, wait);
+	struct nb_req *req = container_of(waiter, struct nb_req, waiter);
+	struct nb_ctx *ctx;
+	bool more;
+	int old;
+
+	if (!nb_wake_folio_match(waiter, arg))
+		return 0;
+	rcu_read_lock();
+	ctx = req->ctx;
+	more = req->more;
+	list_del_init(&wait->entry);
+	old = atomic_read(&req->state);
+	for (;;) {
+		int new = old;
+
+		if ((old & NB_STATE_MASK) == NB_RUN)
+			new = NB_WOKEN | (old & NB_CANCEL); /* the arming task goes on */
+		else if (old == NB_ARMED)
+			new = NB_READY;
+		if (new == old || atomic_try_cmpxchg(&req->state, &old, new))
+			break;
+	}
+	if (old == NB_ARMED) {
+		llist_add(&req->lnode, &ctx->ready);
+		if (more)
+			WRITE_ONCE(ctx->urgent, true);
+		/* Full barrier; pairs with prepare_to_wait() in nb_wait(), smp_mb() in nb_poll(). */
+		atomic_inc_return(&ctx->nr_ready);
+		if (waitqueue_active(&ctx->wait))
+			wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
+	} else if (old == NB_DETACHED) {
+		llist_add(&req->lnode, &nb_reap_list);
+		schedule_work(&nb_reap_work);
+	}
+	rcu_read_unlock();
+	return 1;
+}
+
+/*
+ * One blocking-free step: bytes, 0 at end of file, -EIOCBQUEUED when the waiter is
+ * on the folio, -EAGAIN when only a blocking read can go on.
+ */
+static ssize_t arm(struct nb_req *req)
+{
+	struct file *file = req->file;
+	struct iov_iter iter;
+	struct kiocb kiocb;
+	ssize_t ret;
+
+	init_waitqueue_func_entry(&req->waiter.wait, nb_wake);
+	INIT_LIST_HEAD(&req->waiter.wait.entry);
+	req->more = req->dst.len - req->done > PAGE_SIZE;
+
+	init_sync_kiocb(&kiocb, file);
+	if (kiocb.ki_flags & IOCB_DIRECT)
+		return -EOPNOTSUPP;
+	kiocb.ki_flags |= IOCB_WAITQ;
+	kiocb.ki_waitq = &req->waiter;
+	kiocb.ki_pos = req->pos + req->done;
+	nb_dst_iter(&req->dst, req->done, &iter);
+
+	/*
+	 * A lock that a writer holds is a reason to go to a worker, not to sleep. For
+	 * a block device this is the lock its ->read_iter takes; for the others it is
+	 * only asked for, since ->read_iter takes it itself.
+	 */
+	if (!nb_fm_lock(req->row, file))
+		return -EAGAIN;
+	if (nb_fm_is_bdev(req->row)) {
+		ret = filemap_read(&kiocb, &iter, 0);
+		nb_fm_unlock(req->row, file);
+		return ret;
+	}
+	nb_fm_unlock(req->row, file);
+	return file->f_op->read_iter(&kiocb, &iter);
+}
+
+/*
+ * The waiter is on a folio: give the request away. Return: false if it is the
+ * task's again, in state NB_RUN, because the wake-up was faster.
+ */
+static bool park(struct nb_batch *b, struct nb_req *req)
+{
+	u64 user_data = req->user_data;
+	u32 cqe_flags = req->cqe_flags;
+	struct nb_ctx *ctx = req->ctx;
+	int old = NB_RUN;
+
+	req->cqe_flags |= NBREAD_CQE_WAITED;
+	if (atomic_try_cmpxchg(&req->state, &old, NB_ARMED))
+		return true;
+	if (old == (NB_RUN | NB_CANCEL)) {
+		/* Off the list first: once DETACHED the waker may free it. */
+		nb_req_unlist(req);
+		if (!atomic_try_cmpxchg(&req->state, &old, NB_DETACHED))
+			nb_req_free(req); /* woken in between: nobody else will */
+		nb_post(b, user_data, -ECANCELED, cqe_flags, false);
+		nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */
+		return true;
+	}
+	old = NB_WOKEN;
+	if (atomic_try_cmpxchg(&req->state, &old, NB_RUN))
+		return false;
+	nb_complete(b, req, -ECANCELED);
+	return true;
+}
+
+/**
+ * nb_miss() - take a read on that the cached step did not finish
+ * @b: batch of the calling task, which has the ring's mm
+ * @req: in state NB_RUN; may be gone when this returns
+ */
+void nb_miss(struct nb_batch *b, struct nb_req *req)
+{
+	ssize_t ret;
+
+	for (;;) {
+		if (!req->may_park)
+			return nb_punt(b, req);
+		ret = arm(req);
+		if (ret == -EIOCBQUEUED) {
+			if (park(b, req))
+				return;
+			continue;
+		}
+		if (ret > 0) {
+			req->done += ret;
+			if (req->done < req->dst.len && !nb_at_eof(req->file, req->pos + req->done))
+				continue;
+			ret = 0;
+		} else if (ret == -EAGAIN || (ret == -EOPNOTSUPP && !(req->file->f_flags & O_DIRECT)) ||
+			   (!ret && !nb_at_eof(req->file, req->pos + req->done))) {
+			/* an I/O error, no folio to wait on, a lock, or an end that moved */
+			return nb_punt(b, req);
+		}
+		return nb_complete(b, req, nb_req_result(req, ret));
+	}
+}
+
+/* After a wake-up the look-up is the cheapest way to the bytes. */
+static bool resume_by_lookup(struct nb_req *req)
+{
+	struct iov_iter iter;
+	ssize_t ret;
+
+	if (!nb_fm_enabled(req->row))
+		return false;
+	nb_dst_iter(&req->dst, req->done, &iter);
+	ret = nb_fm_read(req->row, req->file, &iter, req->pos + req->done, false);
+	if (ret > 0)
+		req->done += ret;
+	return req->done == req->dst.len || (ret >= 0 && nb_at_eof(req->file, req->pos + req->done));
+}
+
+/**
+ * nb_run_ready() - go on with every read whose wake-up has come
+ * @b: batch of the calling task, which has the ring's mm
+ *
+ * Return: how many were run. Each completes, parks again, or goes to a worker.
+ */
+unsigned int nb_run_ready(struct nb_batch *b)
+{
+	struct nb_ctx *ctx = b->ctx;
+	struct nb_req *req, *next;
+	struct llist_node *list;
+	unsigned int nr = 0;
+
+	if (llist_empty(&ctx->ready))
+		return 0;
+	/* Before the list is taken: nb_wake() sets it after it pushed. */
+	WRITE_ONCE(ctx->urgent, false);
+	list = llist_reverse_order(llist_del_all(&ctx->ready));
+	llist_for_each_entry_safe(req, next, list, lnode) {
+		atomic_dec(&ctx->nr_ready);
+		nr++;
+		if (atomic_xchg(&req->state, NB_RUN) & NB_CANCEL)
+			nb_complete(b, req, -ECANCELED);
+		else if (resume_by_lookup(req))
+			nb_complete(b, req, req->done);
+		else
+			nb_miss(b, req);
+		cond_resched();
+	}
+	return nr;
+}
+
+/* Free what was woken and will not be run, since its ring is closed. See ctx.c. */
+void nb_miss_reap(struct nb_ctx *ctx)
+{
+	struct nb_req *req, *next;
+
+	llist_for_each_entry_safe(req, next, llist_del_all(&ctx->ready), lnode) {
+		nb_req_unlist(req);
+		nb_req_free(req);
+		nb_ctx_put(ctx);
+	}
+}
+
+/*
+ * No request is left. But a wake callback may still be between its push to the
+ * reap list, which an earlier run of the work emptied, and schedule_work(): first
+ * let every callback leave (each is an RCU read side), then the work.
+ */
+void nb_miss_exit(void)
+{
+	synchronize_rcu();
+	flush_work(&nb_reap_work);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * submit.c - take SQEs off the ring and give each its first step.
+ *
+ * Role: read an SQE once, check it, answer it from the page cache, or make a
+ * request of it and hand that to miss.c or worker.c.
+ * Callers: enter.c. Context: task with the ring's mm.
+ * Locks: nb_ctx.lock over the whole batch (one submitter at a time; the program's
+ * other threads may reap, cancel and run ready reads meanwhile).
+ * References: a file is looked up once for a run of SQEs that name the same fd.
+ *
+ * A hit allocates nothing and takes no reference of its own.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* Copy an SQE out of shared memory, each word read once, and decode the copy. */
+static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
+{
+	const u64 *from = (const u64 *)shared;
+	union {
+		struct nbread_sqe sqe;
+		u64 words[sizeof(struct nbread_sqe) / sizeof(u64)];
+	} copy;
+	const struct nbread_sqe *sqe = &copy.sqe;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(copy.words); i++)
+		copy.words[i] = READ_ONCE(from[i]);
+
+	rd->user_data = sqe->user_data;
+	rd->opcode = sqe->opcode;
+	rd->flags = sqe->flags;
+	rd->fd = sqe->fd;
+	rd->pos = sqe->off;
+	rd->dst.iov = NULL;
+	rd->dst.nr_segs = sqe->len;
+	rd->dst.addr = sqe->addr;
+	rd->dst.len = sqe->len;
+
+	if (sqe->resv0 | sqe->resv1 | sqe->deadline_ns | sqe->resv2[0] | sqe->resv2[1])
+		return -EINVAL;
+	if (sqe->flags & ~(NB_SQE_FLAGS | NBREAD_SQE_FIXED_FILE))
+		return -EINVAL;
+	switch (sqe->opcode) {
+	case NBREAD_OP_NOP:
+		return sqe->flags | sqe->fd | sqe->off | sqe->addr | sqe->len | sqe->buf_index ?
+			       -EINVAL : 0;
+	case NBREAD_OP_READ:
+	case NBREAD_OP_READV:
+		break;
+	case NBREAD_OP_READ_FIXED:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+	if (sqe->buf_index)
+		return -EINVAL;
+	if (sqe->flags & NBREAD_SQE_FIXED_FILE)
+		return -EOPNOTSUPP;
+	if ((sqe->flags & NBREAD_SQE_NOIO) && !(sqe->flags & NBREAD_SQE_CACHED))
+		return -EINVAL;
+	if ((sqe->flags & NBREAD_SQE_ASYNC) && (sqe->flags & NBREAD_SQE_CACHED))
+		return -EINVAL;
+	if (sqe->opcode == NBREAD_OP_READV && sqe->len > UIO_MAXIOV)
+		return -EINVAL;
+	return nb_dst_check(sqe->addr, sqe->len, sqe->off);
+}
+
+/*
+ * Take the program's vectors: into @fast if they are few, else into memory that
+ * rd->dst.iov then owns. Either way a copy, so that the array may be reused.
+ */
+static int take_vectors(struct nb_read *rd, struct iovec *fast)
+{
+	struct iovec *iov = fast;
+	struct iov_iter iter;
+	loff_t end;
+	ssize_t ret;
+
+	ret = import_iovec(ITER_DEST, u64_to_user_ptr(rd->dst.addr), rd->dst.nr_segs, UIO_FASTIOV,
+			   &iov, &iter);
+	if (ret < 0)
+		return ret;
+	rd->dst.iov = iov ? iov : fast;
+	rd->dst.len = ret;
+	return check_add_overflow(rd->pos, (loff_t)ret, &end) ? -EINVAL : 0;
+}
+
+static int take_buffer(struct nb_read *rd, struct iovec *fast)
+{
+	if (rd->opcode == NBREAD_OP_READV)
+		return take_vectors(rd, fast);
+	return access_ok(u64_to_user_ptr(rd->dst.addr), rd->dst.len) ? 0 : -EFAULT;
+}
+
+static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
+{
+	if (rd->dst.iov != fast)
+		kfree(rd->dst.iov);
+}
+
+/* What could not be answered here: a request that owns its vectors. */
+static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
+		  const struct iovec *fast, size_t done)
+{
+	struct nb_req *req;
+
+	if (rd->dst.iov == fast) {
+		rd->dst.iov = kmemdup(fast, rd->dst.nr_segs * sizeof(*fast), GFP_KERNEL_ACCOUNT);
+		if (!rd->dst.iov)
+			goto nomem;
+	}
+	req = nb_req_alloc(b->ctx, nf, rd);
+	if (!req)
+		goto nomem;
+	req->done = done;
+	if (!req->verified || (rd->flags & NBREAD_SQE_ASYNC))
+		nb_punt(b, req);
+	else
+		nb_miss(b, req);
+	return;
+nomem:
+	nb_post(b, rd->user_data, done ? done : -ENOMEM, 0, false);
+}
+
+/* A read that passed read_sqe(). Every way out posts one CQE or makes one request. */
+static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
+			struct iovec *fast)
+{
+	struct nb_cached c = {};
+	int err;
+
+	if (!nf->file || nf->fd != rd->fd) {
+		nb_file_put(nf);
+		nb_file_get(nf, rd->fd);
+	}
+	err = nf->err;
+	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nf->oracle &&
+	    !nb_file_oracle(nf->file, true))
+		err = -EPERM;
+	if (!err)
+		err = take_buffer(rd, fast);
+	if (err) {
+		nb_post(b, rd->user_data, err, 0, false);
+		return;
+	}
+	if (nf->path == NBREAD_PATH_WORKER) {
+		/* a CACHED read would have to wait: for a listener or a lock unknown */
+		if (rd->flags & NBREAD_SQE_CACHED)
+			nb_post(b, rd->user_data, -EAGAIN, 0, false);
+		else
+			go_on(b, nf, rd, fast, 0);
+		return;
+	}
+	err = nb_file_verify(nf, rd->pos, rd->dst.len);
+	if (err) {
+		nb_post(b, rd->user_data, err, 0, false);
+		return;
+	}
+	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
+		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags);
+		if (c.complete || (c.res < 0 && c.res != -EAGAIN) ||
+		    (rd->flags & NBREAD_SQE_CACHED)) {
+			nb_post(b, rd->user_data, c.res,
+				c.complete && nf->oracle ? NBREAD_CQE_HIT : 0, c.complete);
+			return;
+		}
+	}
+	go_on(b, nf, rd, fast, max_t(ssize_t, c.res, 0));
+}
+
+/* Reserve a CQ slot for each entry that is taken. Return: how many, or -EINVAL. */
+static int reserve(struct nb_ctx *ctx, struct nb_ring *ring, u32 nr)
+{
+	u32 ready, sq_ready, used;
+	int ret = nb_ring_sq_ready(ring, &sq_ready);
+
+	if (ret)
+		return ret;
+	nr = min(nr, sq_ready);
+	spin_lock(&ctx->cq_lock);
+	ret = nb_ring_cq_ready(ring, &ready);
+	if (!ret) {
+		used = ready + ctx->cq_reserved; /* may exceed: the program moved its head back */
+		nr = min(nr, used > ring->cq_mask ? 0 : ring->cq_mask + 1 - used);
+		ctx->cq_reserved += nr;
+		ctx->stats.submitted += nr;
+		ret = nr;
+	}
+	spin_unlock(&ctx->cq_lock);
+	return ret;
+}
+
+/* A killed task stops early: give back what it reserved and did not take. */
+static void unreserve(struct nb_ctx *ctx, u32 nr)
+{
+	spin_lock(&ctx->cq_lock);
+	ctx->cq_reserved -= nr;
+	ctx->stats.submitted -= nr;
+	spin_unlock(&ctx->cq_lock);
+}
+
+/**
+ * nb_submit() - take up to @nr entries and give each its first step
+ * @b: batch of the calling task
+ * @ring: its ring
+ * @nr: how many at most
+ *
+ * Return: how many were taken; -EINVAL for indices that cannot be, -EINTR.
+ */
+int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
+{
+	struct iovec fast[UIO_FASTIOV];
+	struct nb_ctx *ctx = b->ctx;
+	struct nb_file nf = {};
+	struct nb_read rd;
+	int err, i, taken;
+
+	if (mutex_lock_interruptible(&ctx->lock))
+		return -EINTR;
+	taken = reserve(ctx, ring, nr);
+	for (i = 0; i < taken && !fatal_signal_pending(current); i++) {
+		err = read_sqe(nb_ring_sqe(ring, i), &rd);
+		if (err || rd.opcode == NBREAD_OP_NOP) {
+			nb_post(b, rd.user_data, err, 0, false);
+			continue;
+		}
+		submit_read(b, &nf, &rd, fast);
+		drop_vectors(&rd, fast);
+	}
+	if (i > 0)
+		nb_ring_take(ring, i);
+	if (i < taken)
+		unreserve(ctx, taken - i);
+	nb_file_put(&nf);
+	nb_flush(b);
+	mutex_unlock(&ctx->lock);
+	return taken < 0 ? taken : i;
+}

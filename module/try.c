@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * try.c - NBREAD_IOC_TRY: a batch of cached-only reads, answered in place.
+ *
+ * Role: the CACHED read without a ring. Callers: main.c. Context: task, any mm.
+ * Locks: none. References: a file is looked up once for a run of entries that
+ * name the same fd; nothing outlives the call.
+ */
+#include <linux/sched/signal.h>
+#include <linux/sched/xacct.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* Entries copied at a time: one user access for many, and a small stack. */
+#define NB_TRY_CHUNK 8
+
+static struct nb_cached try_one(struct nb_file *nf, const struct nbread_try *t)
+{
+	u32 flags = t->flags | NBREAD_SQE_CACHED;
+	struct nb_dst dst = { .addr = t->addr, .len = t->len };
+	struct nb_cached c = {};
+
+	if (t->resv || (t->flags & ~(NB_SQE_FLAGS | NBREAD_SQE_FIXED_FILE)) ||
+	    (t->flags & NBREAD_SQE_ASYNC)) {
+		c.res = -EINVAL;
+		return c;
+	}
+	if (t->flags & NBREAD_SQE_FIXED_FILE) {
+		c.res = -EOPNOTSUPP;
+		return c;
+	}
+	c.res = nb_dst_check(t->addr, t->len, t->off);
+	if (c.res)
+		return c;
+	if (!nf->file || nf->fd != t->fd) {
+		nb_file_put(nf);
+		nb_file_get(nf, t->fd);
+	}
+	c.res = nf->err;
+	if (!c.res && (flags & NBREAD_SQE_NOIO) && !nf->oracle && !nb_file_oracle(nf->file, true))
+		c.res = -EPERM;
+	if (!c.res && !access_ok(u64_to_user_ptr(t->addr), t->len))
+		c.res = -EFAULT;
+	if (!c.res && nf->path == NBREAD_PATH_WORKER)
+		c.res = -EAGAIN;
+	if (!c.res)
+		c.res = nb_file_verify(nf, t->off, t->len);
+	return c.res ? c : nb_cached_read(nf, &dst, t->off, flags);
+}
+
+static int return_results(struct nbread_try __user *to, const struct nbread_try *from,
+			  unsigned int nr)
+{
+	unsigned int i;
+
+	if (!user_access_begin(to, nr * sizeof(*to)))
+		return -EFAULT;
+	for (i = 0; i < nr; i++) {
+		unsafe_put_user(from[i].res, &to[i].res, fault);
+		unsafe_put_user(from[i].cqe_flags, &to[i].cqe_flags, fault);
+	}
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/**
+ * nb_try() - NBREAD_IOC_TRY
+ * @p: the call, copied
+ *
+ * Return: see struct nbread_try_batch.
+ */
+long nb_try(const struct nbread_try_batch *p)
+{
+	struct nbread_try __user *to = u64_to_user_ptr(p->reqs);
+	struct nbread_try chunk[NB_TRY_CHUNK];
+	unsigned int i, nr, at, hits = 0;
+	struct nb_file nf = {};
+	struct nb_cached c;
+	u64 bytes = 0;
+	long ret = 0;
+
+	if (!p->nr || p->nr > NB_MAX_TRY || p->flags || p->resv[0] || p->resv[1] ||
+	    p->reqs != (unsigned long)p->reqs)
+		return -EINVAL;
+	for (at = 0; at < p->nr && !ret; at += nr) {
+		nr = min_t(unsigned int, p->nr - at, NB_TRY_CHUNK);
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		if (copy_from_user(chunk, to + at, nr * sizeof(*to))) {
+			ret = -EFAULT;
+			break;
+		}
+		for (i = 0; i < nr; i++) {
+			c = try_one(&nf, &chunk[i]);
+			chunk[i].res = c.res;
+			chunk[i].cqe_flags = c.complete && nf.oracle ? NBREAD_CQE_HIT : 0;
+			hits += c.complete;
+			if (c.res > 0)
+				bytes += c.res;
+		}
+		ret = return_results(to + at, chunk, nr);
+	}
+	nb_file_put(&nf);
+	if (bytes)
+		add_rchar(current, bytes);
+	inc_syscr(current);
+	return ret ? ret : hits;
+}

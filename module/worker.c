@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * worker.c - the punt: a blocking read on behalf of the program.
+ *
+ * Role: finish what cannot wait by callback, on the ring's own bounded workqueue,
+ * with the submitter's mm, credentials and io cgroup.
+ * Callers: miss.c and submit.c queue; the workqueue runs nb_work().
+ * Context: nb_punt() task, nb_work() kernel worker. Locks: none.
+ * References: a queued request owns itself; nb_work() pins the mm only while it
+ * runs, so that exit frees the memory of a program whose reads are still queued.
+ *
+ * The memory cgroup follows from the mm (kthread_use_mm), for page cache and slab.
+ */
+#include <linux/blk-cgroup.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+
+#include "internal.h"
+
+/* A blocking read that says -EAGAIN all the same is asked so many times. */
+#define NB_EAGAIN_TRIES 8
+
+static int read_blocking(struct nb_req *req)
+{
+	struct file *file = req->file;
+	unsigned int tries = 0;
+	struct iov_iter iter;
+	struct kiocb kiocb;
+	loff_t pos = req->pos + req->done;
+	ssize_t ret;
+
+	if (!req->verified) {
+		ret = rw_verify_area(READ, file, &pos, req->dst.len - req->done);
+		if (ret)
+			return ret;
+	}
+	do {
+		init_sync_kiocb(&kiocb, file);
+		if (kiocb.ki_flags & IOCB_DIRECT)
+			return -EOPNOTSUPP;
+		kiocb.ki_pos = req->pos + req->done;
+		nb_dst_iter(&req->dst, req->done, &iter);
+		ret = file->f_op->read_iter(&kiocb, &iter);
+		if (ret > 0)
+			req->done += ret;
+		else if (ret != -EAGAIN || ++tries == NB_EAGAIN_TRIES)
+			break;
+		cond_resched();
+	} while (req->done < req->dst.len);
+
+	/* promise 1: a READ never ends with -EAGAIN */
+	return ret == -EAGAIN ? -EIO : min_t(ssize_t, ret, 0);
+}
+
+static int read_as_owner(struct nb_req *req)
+{
+	const struct cred *old = override_creds(req->cred);
+	int ret;
+
+#ifdef CONFIG_BLK_CGROUP
+	kthread_associate_blkcg(req->blkcg);
+#endif
+	ret = read_blocking(req);
+#ifdef CONFIG_BLK_CGROUP
+	kthread_associate_blkcg(NULL);
+#endif
+	revert_creds(old);
+	return ret;
+}
+
+static void nb_work(struct work_struct *work)
+{
+	struct nb_req *req = container_of(work, struct nb_req, work);
+	struct nb_ctx *ctx = req->ctx;
+	struct nb_batch b;
+	int ret;
+
+	if (atomic_cmpxchg(&req->state, NB_QUEUED, NB_WORK) != NB_QUEUED) {
+		nb_req_free(req); /* DETACHED: cancelled while it was queued */
+		return;
+	}
+	/* A second reference: nb_complete() gives the request's back before the flush. */
+	refcount_inc(&ctx->refs);
+	nb_batch_init(&b, ctx);
+	if (mmget_not_zero(ctx->mm)) {
+		kthread_use_mm(ctx->mm);
+		ret = read_as_owner(req);
+		kthread_unuse_mm(ctx->mm);
+		/* The last user's exit ran meanwhile: do not tear its memory down here. */
+		mmput_async(ctx->mm);
+		ret = nb_req_result(req, ret);
+	} else {
+		ret = -ECANCELED; /* nobody is left to see it */
+	}
+	nb_complete(&b, req, ret);
+	nb_flush(&b);
+	nb_ctx_put(ctx);
+}
+
+/**
+ * nb_punt() - give a request to a worker
+ * @b: batch of the calling task
+ * @req: in state NB_RUN; may be gone when this returns
+ */
+void nb_punt(struct nb_batch *b, struct nb_req *req)
+{
+	int old = NB_RUN;
+
+	req->cqe_flags |= NBREAD_CQE_PUNTED;
+	INIT_WORK(&req->work, nb_work);
+	if (atomic_try_cmpxchg(&req->state, &old, NB_QUEUED))
+		queue_work(req->ctx->wq, &req->work);
+	else
+		nb_complete(b, req, -ECANCELED);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See engine.h. */
+#include "engine.h"
+#include "mutate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <libnbread.h>
+
+static struct nbread ring;
+
+static int nb_init(unsigned int depth, uint64_t seed)
+{
+	(void)seed;
+	return nbread_queue_init(depth, &ring, 0);
+}
+
+static int nb_queue(const struct answer *a, int fd, uint64_t user_data)
+{
+	struct nbread_sqe *sqe = nbread_get_sqe(&ring);
+	unsigned int flags = 0;
+
+	if (!sqe)
+		return -EBUSY;
+	if (a->vec)
+		nbread_prep_readv(sqe, fd, a->iov, a->niov, a->m->start + a->off);
+	else
+		nbread_prep_read(sqe, fd, a->iov[0].iov_base, a->len, a->m->start + a->off);
+	if (a->kind == KIND_ASYNC)
+		flags = NBREAD_SQE_ASYNC;
+	if (a->kind == KIND_CACHED || a->kind == KIND_NOIO)
+		flags = NBREAD_SQE_CACHED;
+	if (a->kind == KIND_NOIO)
+		flags |= NBREAD_SQE_NOIO;
+	nbread_sqe_set_flags(sqe, flags);
+	nbread_sqe_set_data64(sqe, user_data);
+	return 0;
+}
+
+static int nb_submit(void)
+{
+	int ret;
+
+	do {
+		ret = nbread_sq_ready(&ring) ? nbread_submit(&ring) : 0;
+	} while (ret == -EINTR);
+	return ret;
+}
+
+static int nb_reap(bool wait, engine_done *done)
+{
+	struct timespec minute = { .tv_sec = 60 };
+	struct nbread_cqe *cqe;
+	unsigned int head;
+	unsigned int n = 0;
+	int ret;
+
+	do {
+		ret = wait ? nbread_wait_cqe_timeout(&ring, &cqe, &minute) :
+			     nbread_peek_cqe(&ring, &cqe);
+	} while (ret == -EINTR);
+	if (ret)
+		return ret == -EAGAIN && !wait ? 0 : ret;
+	nbread_for_each_cqe (&ring, head, cqe) {
+		done(cqe->user_data, cqe->res, cqe->flags);
+		n++;
+	}
+	nbread_cq_advance(&ring, n);
+	return n;
+}
+
+static int nb_try(struct answer *const *a, const int *fd, unsigned int n)
+{
+	struct nbread_try req[32];
+	int hits = 0;
+	unsigned int i;
+	int ret;
+
+	memset(req, 0, sizeof(req));
+	for (i = 0; i < n; i++) {
+		req[i].fd = fd[i];
+		/* Half of them start no I/O. */
+		req[i].flags = a[i]->number & 1 ? NBREAD_SQE_NOIO : 0;
+		req[i].addr = (uintptr_t)a[i]->iov[0].iov_base;
+		req[i].off = a[i]->m->start + a[i]->off;
+		req[i].len = a[i]->len;
+	}
+	ret = nbread_try_many(&ring, req, n);
+	for (i = 0; i < n; i++) {
+		a[i]->res = req[i].res;
+		a[i]->flags = req[i].cqe_flags;
+		hits += !!(req[i].cqe_flags & NBREAD_CQE_HIT);
+	}
+	/* We own the files, so the flag says what the count says. */
+	if (ret >= 0 && ret != hits) {
+		printf("# nbread_try_many() returned %d, but %d of its answers are hits\n", ret, hits);
+		return -EPROTO;
+	}
+	return ret;
+}
+
+static int nb_served(int fd, char *text, size_t size)
+{
+	static const char *const path[] = { "refused", "filemap", "async", "worker" };
+	struct nbread_file_info info;
+	int ret = nbread_file_info(&ring, fd, &info);
+
+	if (!ret)
+		snprintf(text, size, "path %s, reason %u", info.path < 4 ? path[info.path] : "?",
+			 info.reason);
+	return ret;
+}
+
+static void nb_exit(void)
+{
+	nbread_queue_exit(&ring);
+}
+
+const struct engine engine_nbread = {
+	"nbread", true, nb_init, nb_queue, nb_submit, nb_reap, nb_try, nb_served, nb_exit,
+};
+
+static struct {
+	struct rng rng;
+	unsigned int n;
+	struct pending {
+		const struct answer *a;
+		int fd;
+		uint64_t user_data;
+	} read[64];
+} queue;
+
+static int p_init(unsigned int depth, uint64_t seed)
+{
+	(void)depth;
+	queue.rng.state = seed;
+	return 0;
+}
+
+static int p_queue(const struct answer *a, int fd, uint64_t user_data)
+{
+	queue.read[queue.n++] = (struct pending){ a, fd, user_data };
+	return 0;
+}
+
+static int p_submit(void)
+{
+	return 0;
+}
+
+static int p_read(const struct answer *a, int fd)
+{
+	bool cached = a->kind == KIND_CACHED || a->kind == KIND_NOIO || a->kind == KIND_TRY;
+	ssize_t n = preadv2(fd, a->iov, a->niov, a->m->start + a->off, cached ? RWF_NOWAIT : 0);
+
+	if (n >= 0)
+		return n;
+	return errno == EOPNOTSUPP ? -EAGAIN : -errno;
+}
+
+static int p_reap(bool wait, engine_done *done)
+{
+	struct pending p;
+	unsigned int i;
+
+	(void)wait;
+	i = rnd_below(&queue.rng, queue.n);
+	p = queue.read[i];
+	queue.read[i] = queue.read[--queue.n];
+	done(p.user_data, p_read(p.a, p.fd), 0);
+	return 1;
+}
+
+static int p_try(struct answer *const *a, const int *fd, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		a[i]->res = p_read(a[i], fd[i]);
+	return 0;
+}
+
+static int p_served(int fd, char *text, size_t size)
+{
+	(void)fd;
+	snprintf(text, size, "pread(2) and preadv2(2)");
+	return 0;
+}
+
+static void p_exit(void)
+{
+}
+
+const struct engine engine_pread = {
+	"pread", false, p_init, p_queue, p_submit, p_reap, p_try, p_served, p_exit,
+};

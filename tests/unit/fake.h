@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device without a kernel: fake_sys.c takes the place of lib/sys.c and plays
+ * /dev/nbread in memory, with the ring semantics of <linux/nbread.h>. Reads are
+ * done with pread(2) on real files. A test programs the faults it wants in
+ * 'fake' before the call and looks at what was asked for after it.
+ *
+ * Each test runs in a process of its own (libcheck forks), so 'fake' starts as
+ * fake_sys.c initialises it.
+ */
+#ifndef NB_FAKE_H
+#define NB_FAKE_H
+
+#include <stdbool.h>
+#include <libnbread.h>
+
+/** FAKE_FD - the descriptor that opening the device returns */
+#define FAKE_FD 1000
+
+struct fake {
+	/* What the device is like */
+	struct nbread_query query;
+	__u32 first_index; /* where SQ and CQ indices start */
+
+	/* Faults: -errno, or 0 */
+	int open_error;
+	int query_error;
+	int setup_error;
+	int mmap_error;
+	int enter_error; /* of the next ENTER alone; nothing is taken */
+	int wait_error; /* what ends a wait that has to wait; 0: time-out or a failed test */
+	int call_error; /* TRY, CANCEL, REGISTER, FILE_INFO */
+	unsigned try_error_at; /* call_error holds from this TRY on, counted from 0 */
+	void (*spoil_setup)(struct nbread_setup *p); /* changes what SETUP says */
+	bool wrong_sq_mask, wrong_cq_mask;
+	unsigned take_max; /* entries that one ENTER takes */
+
+	/* Reads park instead of ending; fake_release() lets them end in an ENTER */
+	bool park;
+	/* Called in each ENTER before its wait, as another thread would run then */
+	void (*during_enter)(void);
+	bool all_miss; /* TRY finds nothing cached */
+
+	/* What was asked for */
+	char path[64];
+	unsigned opens, closes, mmaps, munmaps, enters, tries;
+	struct nbread_setup setup; /* as the library passed it */
+	struct nbread_enter enter; /* the last one */
+	struct nbread_try_batch batch;
+	struct nbread_register reg;
+	int reg_first_int; /* *(int *)reg.addr */
+	struct nbread_cancel cancel;
+	struct nbread_file_info info;
+};
+
+extern struct fake fake;
+
+/* The next 'nr' parked reads, oldest first, end in the next ENTER. */
+void fake_release(unsigned nr);
+
+/* Parked reads, released or not. */
+unsigned fake_parked(void);
+
+/* A ring over the fake device; fails the test when it cannot be set up. */
+void fake_ring(struct nbread *ring, unsigned entries);
+
+/* Gives n NOPs to the ring's SQ, with user_data first, first + 1, … */
+void fake_queue_nops(struct nbread *ring, unsigned n, __u64 first);
+
+#endif /* NB_FAKE_H */
