@@ -84,8 +84,8 @@ static struct folio *take_ra_mark(struct nb_file *nf, loff_t pos, size_t left, b
 	if (noio)
 		folio_clear_readahead(folio);
 	else
-		page_cache_async_readahead(mapping, &nf->file->f_ra, nf->file, folio,
-					   folio->index, DIV_ROUND_UP(left, PAGE_SIZE) + 1);
+		page_cache_async_readahead(mapping, &nf->file->f_ra, nf->file, folio, folio->index,
+					   DIV_ROUND_UP(left, PAGE_SIZE) + 1);
 	return folio;
 }
 
@@ -177,8 +177,7 @@ static bool blocks_in_folio(struct address_space *mapping)
  * Context: task; does not wait for I/O of this file. A page fault on the buffer may.
  * Return: see struct nb_cached.
  */
-struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
-				u32 flags)
+struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos, u32 flags)
 {
 	bool noio = flags & NBREAD_SQE_NOIO;
 	struct nb_cached c = {};
@@ -190,7 +189,8 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 		c.res = nb_fm_read(nf->row, nf->file, &iter, pos, noio);
 		if (likely(c.res == dst->len))
 			goto done;
-		if (unlikely(blocks_in_folio(nf->file->f_mapping) && (c.res > 0 || c.res == -EAGAIN)))
+		if (unlikely(blocks_in_folio(nf->file->f_mapping) &&
+			     (c.res > 0 || c.res == -EAGAIN)))
 			c.res = read_iter_resident(nf, dst, max_t(ssize_t, c.res, 0), pos, true);
 	} else {
 		c.res = read_iter_resident(nf, dst, 0, pos, noio);
@@ -202,7 +202,8 @@ done:
 		if (!c.res && !c.complete)
 			c.res = -EAGAIN; /* grew behind the look: not a true end of file */
 	}
-	if (!c.complete && (c.res > 0 || c.res == -EAGAIN) && (flags & NBREAD_SQE_CACHED) && !noio) {
+	if (!c.complete && (c.res > 0 || c.res == -EAGAIN) && (flags & NBREAD_SQE_CACHED) &&
+	    !noio) {
 		done = max_t(ssize_t, c.res, 0);
 		start_readahead(nf, pos + done, dst->len - done);
 	}

@@ -16,7 +16,7 @@
 #include <linux/pagemap.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
 #error "nbread needs Linux 6.1 or newer: older kernels have no filemap_get_folios_contig()"
 #endif
 
@@ -46,11 +46,8 @@ static inline bool nb_file_may_park(const struct file *file)
 #endif
 }
 
-/*
- * May @inode be written by the caller, without sleeping? 6.3 (4609e1f18e19)
- * gave inode_permission() an idmap in place of the user namespace.
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* 6.3 (4609e1f18e19) gave inode_permission() an idmap in place of the user namespace. */
+#if KERNEL_VERSION(6, 3, 0) > LINUX_VERSION_CODE
 #define nb_file_idmap(file) file_mnt_user_ns(file)
 #else
 #define nb_file_idmap(file) file_mnt_idmap(file)
@@ -58,9 +55,9 @@ static inline bool nb_file_may_park(const struct file *file)
 
 /* What the notification side wants to know of reads of a file. */
 enum nb_listener {
-	NB_LISTENER_NONE,	/* nobody watches: one check a call is exact */
-	NB_LISTENER_HIDDEN,	/* somebody watches; a mount mark may ask for permission */
-	NB_LISTENER_PERM,	/* a listener must be asked for each read, and may be slow */
+	NB_LISTENER_NONE, /* nobody watches: one check a call is exact */
+	NB_LISTENER_HIDDEN, /* somebody watches; a mount mark may ask for permission */
+	NB_LISTENER_PERM, /* a listener must be asked for each read, and may be slow */
 };
 
 /*

@@ -23,11 +23,12 @@
 
 bool nb_filemap_on = true;
 module_param_named(filemap, nb_filemap_on, bool, 0644);
-MODULE_PARM_DESC(filemap, "Answer cached reads by folio look-up where the table allows (default Y)");
+MODULE_PARM_DESC(filemap,
+		 "Answer cached reads by folio look-up where the table allows (default Y)");
 
 enum nb_fm_lock_kind {
 	NB_FM_NO_LOCK,
-	NB_FM_I_RWSEM,	/* of the mapping's host, shared */
+	NB_FM_I_RWSEM, /* of the mapping's host, shared */
 };
 
 /**

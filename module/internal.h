@@ -35,17 +35,17 @@
 
 #include "compat.h"
 
-#define NB_MAX_SQ_ENTRIES	32768U
-#define NB_MAX_CQ_ENTRIES	65536U
-#define NB_MAX_TRY		1024U
+#define NB_MAX_SQ_ENTRIES 32768U
+#define NB_MAX_CQ_ENTRIES 65536U
+#define NB_MAX_TRY 1024U
 /* As MAX_RW_COUNT: what one read(2) can return, in a __s32 that stays positive. */
-#define NB_MAX_LEN		((u32)MAX_RW_COUNT)
+#define NB_MAX_LEN ((u32)MAX_RW_COUNT)
 
-#define NB_SQE_FLAGS	(NBREAD_SQE_CACHED | NBREAD_SQE_NOIO | NBREAD_SQE_ASYNC)
-#define NB_CQE_FLAGS	(NBREAD_CQE_HIT | NBREAD_CQE_WAITED | NBREAD_CQE_PUNTED)
-#define NB_ENTER_FLAGS	(NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK)
-#define NB_CANCEL_FLAGS	(NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL)
-#define NB_OPCODES	(BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
+#define NB_SQE_FLAGS (NBREAD_SQE_CACHED | NBREAD_SQE_NOIO | NBREAD_SQE_ASYNC)
+#define NB_CQE_FLAGS (NBREAD_CQE_HIT | NBREAD_CQE_WAITED | NBREAD_CQE_PUNTED)
+#define NB_ENTER_FLAGS (NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK)
+#define NB_CANCEL_FLAGS (NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL)
+#define NB_OPCODES (BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
 
 /**
  * struct nb_ring - the memory shared with the program, and the kernel's own copies
@@ -95,7 +95,7 @@ struct nb_stats {
 struct nb_ctx {
 	refcount_t refs;
 	struct mm_struct *mm;
-	struct mutex lock;
+	struct mutex lock; /* SETUP, and taking entries off the SQ */
 	struct nb_ring *ring;
 	struct workqueue_struct *wq;
 
@@ -103,7 +103,7 @@ struct nb_ctx {
 	u32 cq_reserved;
 	struct nb_stats stats;
 
-	spinlock_t req_lock;
+	spinlock_t req_lock; /* reqs */
 	struct list_head reqs;
 
 	struct llist_head ready ____cacheline_aligned_in_smp;
@@ -284,8 +284,8 @@ bool nb_file_oracle(struct file *file, bool may_sleep);
 
 /* cached.c */
 struct nb_cached {
-	ssize_t res;		/* bytes, 0 at end of file, -EAGAIN, -errno */
-	bool complete;		/* all that was asked for, or all up to end of file */
+	ssize_t res; /* bytes, 0 at end of file, -EAGAIN, -errno */
+	bool complete; /* all that was asked for, or all up to end of file */
 };
 
 struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,

@@ -19,7 +19,8 @@
 
 unsigned int nb_max_workers = 16;
 module_param_named(max_workers, nb_max_workers, uint, 0444);
-MODULE_PARM_DESC(max_workers, "Blocking reads that the workers of one ring run at a time (1-512, default 16)");
+MODULE_PARM_DESC(max_workers,
+		 "Blocking reads that the workers of one ring run at a time (1-512, default 16)");
 
 /**
  * nb_copy_arg() - take an ioctl argument of any published or later size

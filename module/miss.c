@@ -68,8 +68,9 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 		llist_add(&req->lnode, &ctx->ready);
 		if (more)
 			WRITE_ONCE(ctx->urgent, true);
-		/* Full barrier; pairs with prepare_to_wait() in nb_wait(), smp_mb() in nb_poll(). */
+		/* Full barrier: pairs with those of nb_wait() and nb_poll(). */
 		atomic_inc_return(&ctx->nr_ready);
+		/* after that barrier: either it sees the waiter or the waiter sees us */
 		if (waitqueue_active(&ctx->wait))
 			wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
 	} else if (old == NB_DETACHED) {
@@ -172,7 +173,8 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 			if (req->done < req->dst.len && !nb_at_eof(req->file, req->pos + req->done))
 				continue;
 			ret = 0;
-		} else if (ret == -EAGAIN || (ret == -EOPNOTSUPP && !(req->file->f_flags & O_DIRECT)) ||
+		} else if (ret == -EAGAIN ||
+			   (ret == -EOPNOTSUPP && !(req->file->f_flags & O_DIRECT)) ||
 			   (!ret && !nb_at_eof(req->file, req->pos + req->done))) {
 			/* an I/O error, no folio to wait on, a lock, or an end that moved */
 			return nb_punt(b, req);
@@ -193,7 +195,8 @@ static bool resume_by_lookup(struct nb_req *req)
 	ret = nb_fm_read(req->row, req->file, &iter, req->pos + req->done, false);
 	if (ret > 0)
 		req->done += ret;
-	return req->done == req->dst.len || (ret >= 0 && nb_at_eof(req->file, req->pos + req->done));
+	return req->done == req->dst.len ||
+	       (ret >= 0 && nb_at_eof(req->file, req->pos + req->done));
 }
 
 /**

@@ -48,7 +48,8 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 	switch (sqe->opcode) {
 	case NBREAD_OP_NOP:
 		return sqe->flags | sqe->fd | sqe->off | sqe->addr | sqe->len | sqe->buf_index ?
-			       -EINVAL : 0;
+			       -EINVAL :
+			       0;
 	case NBREAD_OP_READ:
 	case NBREAD_OP_READV:
 		break;
@@ -139,8 +140,7 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		nb_file_get(nf, rd->fd);
 	}
 	err = nf->err;
-	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nf->oracle &&
-	    !nb_file_oracle(nf->file, true))
+	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nf->oracle && !nb_file_oracle(nf->file, true))
 		err = -EPERM;
 	if (!err)
 		err = take_buffer(rd, fast);

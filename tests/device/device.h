@@ -59,6 +59,9 @@ void dev_release(const struct dev_fs *fs);
 /** dev_break - these sectors are bad until dev_release() */
 void dev_break(const struct dev_fs *fs, uint64_t sector, unsigned int nr);
 
+/** dev_hold_bad - reads of these sectors fail, but not before dev_release() or dev_break() */
+void dev_hold_bad(const struct dev_fs *fs, uint64_t sector, unsigned int nr);
+
 /** dev_reads - reads that the device has finished, asked when it is quiet */
 uint64_t dev_reads(const struct dev_fs *fs);
 

@@ -98,6 +98,20 @@ void dev_break(const struct dev_fs *fs, uint64_t sector, unsigned int nr)
 		start_of(fs) + end);
 }
 
+void dev_hold_bad(const struct dev_fs *fs, uint64_t sector, unsigned int nr)
+{
+	unsigned long long bad = sector, end = sector + nr;
+
+	ck_assert(bad > 0 && end < SECTORS);
+	dm_create("nbt-bad", "0 %u error", nr);
+	state->faulty[fs - pieces] = true;
+	dm_load(fs->piece,
+		"0 %llu linear %s %llu\n%llu %u delay /dev/mapper/nbt-bad 0 600000 "
+		"/dev/mapper/nbt-bad 0 0\n%llu %llu linear %s %llu",
+		bad, dm_scratch(), start_of(fs), bad, nr, end, SECTORS - end, dm_scratch(),
+		start_of(fs) + end);
+}
+
 unsigned int dev_held(const struct dev_fs *fs)
 {
 	return dm_in_flight(fs->piece);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "../../lib/sys.h"
+#include "sys.h"
 #include "fake.h"
 
 #define MAX_ENTRIES 4096

@@ -24,20 +24,15 @@
 /** NBREAD_ABI_VERSION - grows when something is added; nothing is taken away */
 #define NBREAD_ABI_VERSION 1
 
-/*
- * Opcodes
- */
+/* Opcodes */
 #define NBREAD_OP_NOP 0 /* completes with 0; fd, off, addr and len must be 0 */
 #define NBREAD_OP_READ 1 /* pread(2): addr and len name the buffer */
 #define NBREAD_OP_READV 2 /* preadv(2): addr names a struct iovec array, len counts it */
 #define NBREAD_OP_READ_FIXED 3 /* as READ into a registered buffer, buf_index */
 
-/*
- * SQE flags, also taken by struct nbread_try (CACHED is implied there)
- */
+/* SQE flags, also taken by struct nbread_try (CACHED is implied there) */
 
-/* fd is an index into the registered files. */
-#define NBREAD_SQE_FIXED_FILE (1U << 0)
+#define NBREAD_SQE_FIXED_FILE (1U << 0) /* fd is an index into the registered files */
 /*
  * Never wait for I/O: the leading resident bytes (at least one), 0 only at end
  * of file, else -EAGAIN. A miss starts readahead, as RWF_NOWAIT does since 6.12.
@@ -52,21 +47,12 @@
 /* Straight to a worker, without a try in the call. Excludes CACHED (-EINVAL). */
 #define NBREAD_SQE_ASYNC (1U << 3)
 
-/*
- * CQE flags
- */
+/* CQE flags */
+#define NBREAD_CQE_HIT (1U << 0) /* every byte was resident; told where NOIO is allowed */
+#define NBREAD_CQE_WAITED (1U << 1) /* parked on a folio at least once */
+#define NBREAD_CQE_PUNTED (1U << 2) /* a worker ran the read, or part of it */
 
-/* Every byte was resident. Only where NOIO would be allowed, see above. */
-#define NBREAD_CQE_HIT (1U << 0)
-/* The read was parked on a folio at least once and finished by its wake-up. */
-#define NBREAD_CQE_WAITED (1U << 1)
-/* A worker ran the read, or part of it. */
-#define NBREAD_CQE_PUNTED (1U << 2)
-
-/*
- * Set-up flags
- */
-
+/* Set-up flags */
 /* A kernel thread takes submissions, with no system call while it polls. */
 #define NBREAD_SETUP_SQTHREAD (1U << 0)
 /* ENTER only queues; a workqueue issues and finishes what would block. */
@@ -188,12 +174,8 @@ struct nbread_setup {
 	__u64 resv[4];
 };
 
-/*
- * ENTER flags
- */
-
-/* timeout_ns bounds the wait, from now on (CLOCK_MONOTONIC). */
-#define NBREAD_ENTER_TIMEOUT (1U << 0)
+/* ENTER flags */
+#define NBREAD_ENTER_TIMEOUT (1U << 0) /* timeout_ns bounds the wait, from now on */
 /* timeout_ns is a point of CLOCK_MONOTONIC; with TIMEOUT only. */
 #define NBREAD_ENTER_ABS (1U << 1)
 /* sigmask replaces the signal mask during the wait, as in ppoll(2). */
@@ -264,9 +246,7 @@ struct nbread_try_batch {
 	__u64 resv[2];
 };
 
-/*
- * REGISTER operations
- */
+/* REGISTER operations */
 #define NBREAD_REGISTER_FILES 1
 #define NBREAD_REGISTER_FILES_UPDATE 2
 #define NBREAD_UNREGISTER_FILES 3
@@ -295,9 +275,7 @@ struct nbread_register {
 	__u64 resv[2];
 };
 
-/*
- * CANCEL flags: what to match. None: user_data.
- */
+/* CANCEL flags: what to match. None: user_data. */
 #define NBREAD_CANCEL_FD (1U << 0) /* every read of this open file */
 #define NBREAD_CANCEL_ANY (1U << 1) /* every read of the ring; excludes FD */
 #define NBREAD_CANCEL_ALL (1U << 2) /* all that match, not only the oldest */
@@ -322,17 +300,13 @@ struct nbread_cancel {
 	__u64 resv[2];
 };
 
-/*
- * How a file is served: nbread_file_info.path
- */
+/* How a file is served: nbread_file_info.path */
 #define NBREAD_PATH_REFUSED 0 /* error says with what */
 #define NBREAD_PATH_FILEMAP 1 /* cached bytes by folio look-up; misses by callback */
 #define NBREAD_PATH_ASYNC 2 /* cached bytes by ->read_iter; misses by callback */
 #define NBREAD_PATH_WORKER 3 /* every read by a worker */
 
-/*
- * Why: nbread_file_info.reason
- */
+/* Why: nbread_file_info.reason */
 #define NBREAD_WHY_OK 0
 #define NBREAD_WHY_NOT_READABLE 1 /* fd is not open for reading */
 #define NBREAD_WHY_NOT_SEEKABLE 2 /* pipe, socket, terminal */
@@ -346,9 +320,7 @@ struct nbread_cancel {
 #define NBREAD_WHY_NO_ASYNC 10 /* WORKER: the file cannot wait by callback */
 #define NBREAD_WHY_PERM_LISTENER 11 /* WORKER: a fanotify permission listener watches it */
 
-/*
- * nbread_file_info.flags
- */
+/* nbread_file_info.flags */
 #define NBREAD_FILE_ORACLE (1U << 0) /* NOIO and the HIT flag are given to the caller */
 
 /**

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <libnbread.h>
 
 static struct nbread ring;
@@ -118,18 +119,29 @@ static void nb_exit(void)
 	nbread_queue_exit(&ring);
 }
 
-const struct engine engine_nbread = {
+static const struct engine engine_nbread = {
 	"nbread", true, nb_init, nb_queue, nb_submit, nb_reap, nb_try, nb_served, nb_exit,
 };
 
+/*
+ * pread(2), and the same with a fault now and then, so that it can be seen that
+ * the whole program notices, not only the checker.
+ */
+const char *const engine_faulty[] = { "twice", "lost", "swapped", "stale", "torn", NULL };
+
+enum { FAULT_NONE = -1, FAULT_TWICE, FAULT_LOST, FAULT_SWAPPED, FAULT_STALE, FAULT_TORN };
+
 static struct {
 	struct rng rng;
+	int fault;
 	unsigned int n;
 	struct pending {
 		const struct answer *a;
 		int fd;
 		uint64_t user_data;
 	} read[64];
+	unsigned char old[65536]; /* the start of a file, as it once was */
+	const struct model *old_of;
 } queue;
 
 static int p_init(unsigned int depth, uint64_t seed)
@@ -153,23 +165,46 @@ static int p_submit(void)
 static int p_read(const struct answer *a, int fd)
 {
 	bool cached = a->kind == KIND_CACHED || a->kind == KIND_NOIO || a->kind == KIND_TRY;
-	ssize_t n = preadv2(fd, a->iov, a->niov, a->m->start + a->off, cached ? RWF_NOWAIT : 0);
+	uint64_t off = a->m->start + a->off;
+	ssize_t n;
 
-	if (n >= 0)
-		return n;
-	return errno == EOPNOTSUPP ? -EAGAIN : -errno;
+	n = preadv2(fd, a->iov, a->niov, off, cached ? RWF_NOWAIT : 0);
+	if (n < 0 && errno == EOPNOTSUPP)
+		n = preadv2(fd, a->iov, a->niov, off, 0);
+	if (n < 0)
+		return -errno;
+	if (queue.fault == FAULT_TORN && n > 64 && a->niov == 1)
+		memset((char *)a->iov[0].iov_base + n - 33, 0x11, 3);
+	if (queue.fault == FAULT_STALE && !a->m->quiet && !a->vec) {
+		if (!queue.old_of && n && pread(fd, queue.old, sizeof(queue.old), a->m->start) > 0)
+			queue.old_of = a->m;
+		if (a->m == queue.old_of && a->off + n < sizeof(queue.old))
+			memcpy(a->iov[0].iov_base, queue.old + a->off, n);
+	}
+	return n;
 }
 
 static int p_reap(bool wait, engine_done *done)
 {
+	bool now = !rnd_below(&queue.rng, 100);
 	struct pending p;
 	unsigned int i;
 
-	(void)wait;
+	if (!queue.n)
+		return wait ? -ETIME : 0;
 	i = rnd_below(&queue.rng, queue.n);
 	p = queue.read[i];
 	queue.read[i] = queue.read[--queue.n];
+	if (queue.fault == FAULT_LOST && now)
+		return 0;
+	if (queue.fault == FAULT_SWAPPED && now && queue.n) {
+		i = queue.read[0].user_data;
+		queue.read[0].user_data = p.user_data;
+		p.user_data = i;
+	}
 	done(p.user_data, p_read(p.a, p.fd), 0);
+	if (queue.fault == FAULT_TWICE && now)
+		done(p.user_data, p_read(p.a, p.fd), 0);
 	return 1;
 }
 
@@ -193,6 +228,25 @@ static void p_exit(void)
 {
 }
 
-const struct engine engine_pread = {
+static const struct engine engine_pread = {
 	"pread", false, p_init, p_queue, p_submit, p_reap, p_try, p_served, p_exit,
 };
+
+const struct engine *engine_find(const char *name)
+{
+	int i;
+
+	queue.fault = FAULT_NONE;
+	if (!strcmp(name, "nbread"))
+		return &engine_nbread;
+	if (!strcmp(name, "pread"))
+		return &engine_pread;
+	for (i = 0; engine_faulty[i]; i++) {
+		if (strcmp(name, engine_faulty[i]))
+			continue;
+		queue.fault = i;
+		return &engine_pread;
+	}
+	fprintf(stderr, "mix: no engine '%s'; there are nbread and pread\n", name);
+	return NULL;
+}

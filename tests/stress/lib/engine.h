@@ -25,7 +25,9 @@ struct engine {
 	void (*exit)(void);
 };
 
-extern const struct engine engine_nbread;
-extern const struct engine engine_pread;
+const struct engine *engine_find(const char *name);
+
+/* The engines with a fault of their own, ended by NULL. */
+extern const char *const engine_faulty[];
 
 #endif /* STRESS_ENGINE_H */

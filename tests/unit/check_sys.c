@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The real lib/sys.c, which fake_sys.c replaces for the other suites: included
+ * here under other names. -errno comes back, and errno is as it was.
+ */
+#define nbread_sys_open real_open
+#define nbread_sys_close real_close
+#define nbread_sys_ioctl real_ioctl
+#define nbread_sys_mmap real_mmap
+#define nbread_sys_munmap real_munmap
+#include "../../lib/sys.c"
+
+#include <pthread.h>
+#include <signal.h>
+#include "nbtest.h"
+#include "fake.h"
+
+#define MARK 4711 /* no errno */
+
+START_TEST(an_open_that_fails_returns_its_error_and_leaves_errno)
+{
+	errno = MARK;
+	ck_assert_int_eq(real_open("/nonexistent/device"), -ENOENT);
+	ck_assert_int_eq(errno, MARK);
+}
+END_TEST
+
+START_TEST(an_opened_device_is_closed_on_exec_and_open_for_both)
+{
+	int fd = real_open("/dev/zero");
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	ck_assert_int_eq(real_close(fd), 0);
+}
+END_TEST
+
+START_TEST(the_other_calls_return_their_errors_and_leave_errno)
+{
+	void *mem = &mem;
+
+	errno = MARK;
+	ck_assert_int_eq(real_close(-1), -EBADF);
+	ck_assert_int_eq(real_ioctl(-1, NBREAD_IOC_QUERY, NULL), -EBADF);
+	ck_assert_int_eq(real_mmap(-1, 4096, &mem), -EBADF);
+	ck_assert_ptr_eq(mem, &mem);
+	ck_assert_int_eq(real_munmap((void *)1, 4096), -EINVAL);
+	ck_assert_int_eq(errno, MARK);
+}
+END_TEST
+
+START_TEST(a_device_that_does_not_know_the_call_is_enotty)
+{
+	struct nbread_query q;
+	int fd = real_open("/dev/zero");
+
+	ck_assert_int_eq(real_ioctl(fd, NBREAD_IOC_QUERY, &q), -ENOTTY);
+	real_close(fd);
+}
+END_TEST
+
+START_TEST(a_mapping_is_shared_with_the_file)
+{
+	struct nbtest_file f;
+	void *mem = NULL;
+	char c;
+
+	nbtest_file_new(&f, 1, 4096);
+	ck_assert_int_eq(real_mmap(f.fd, 4096, &mem), 0);
+	*(char *)mem = 'x';
+	ck_assert_int_eq(pread(f.fd, &c, 1, 0), 1);
+	ck_assert_int_eq(c, 'x');
+	ck_assert_int_eq(real_munmap(mem, 4096), 0);
+	nbtest_file_free(&f);
+}
+END_TEST
+
+static volatile sig_atomic_t caught, left;
+
+static void on_signal(int sig)
+{
+	caught = sig;
+}
+
+static void *interrupt(void *target)
+{
+	/* Again and again, since the first may come before the call sleeps. */
+	while (!left) {
+		pthread_kill(*(pthread_t *)target, SIGUSR1);
+		nbtest_sleep_tick();
+	}
+	return NULL;
+}
+
+START_TEST(a_call_that_a_signal_interrupts_is_not_started_again)
+{
+	struct sigaction sa = { .sa_handler = on_signal }; /* no SA_RESTART */
+	pthread_t self = pthread_self(), thread;
+	struct nbtest_file f;
+	int ret;
+
+	/* An open that waits: for the holder of a lease, us, to give it up. */
+	nbtest_file_new(&f, 1, 4096);
+	if (fcntl(f.fd, F_SETLEASE, F_WRLCK) < 0) {
+		nbtest_file_free(&f);
+		nbtest_skip("no file leases here: %m");
+	}
+	signal(SIGIO, SIG_IGN);
+	sigaction(SIGUSR1, &sa, NULL);
+	ck_assert_int_eq(pthread_create(&thread, NULL, interrupt, &self), 0);
+	errno = MARK;
+	ret = real_open(f.path);
+	ck_assert_int_eq(errno, MARK);
+	left = 1;
+	ck_assert_int_eq(ret, -EINTR);
+	ck_assert_int_eq(caught, SIGUSR1);
+	pthread_join(thread, NULL);
+	nbtest_file_free(&f);
+}
+END_TEST
+
+Suite *check_sys_suite(void)
+{
+	Suite *s = suite_create("sys");
+
+	nbtest_add(s, an_open_that_fails_returns_its_error_and_leaves_errno);
+	nbtest_add(s, an_opened_device_is_closed_on_exec_and_open_for_both);
+	nbtest_add(s, the_other_calls_return_their_errors_and_leave_errno);
+	nbtest_add(s, a_device_that_does_not_know_the_call_is_enotty);
+	nbtest_add(s, a_mapping_is_shared_with_the_file);
+	nbtest_add(s, a_call_that_a_signal_interrupts_is_not_started_again);
+	return s;
+}
