@@ -181,12 +181,10 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 {
 	bool noio = flags & NBREAD_SQE_NOIO;
 	struct nb_cached c = {};
-	struct iov_iter iter;
 	size_t done;
 
 	if (likely(nf->path == NBREAD_PATH_FILEMAP)) {
-		nb_dst_iter(dst, 0, &iter);
-		c.res = nb_fm_read(nf->row, nf->file, &iter, pos, noio);
+		c.res = nb_fm_read(nf->row, nf->file, dst, 0, pos, noio);
 		if (likely(c.res == dst->len))
 			goto done;
 		if (unlikely(blocks_in_folio(nf->file->f_mapping) &&

@@ -8,7 +8,7 @@
  * Callers: cached.c (the bytes), miss.c (the lock before arming), access.c (find).
  * Context: task. Locks: the inode's i_rwsem shared, by trylock, where the row says
  * so; held over the copy, as the file system's own read does.
- * References: one folio at a time.
+ * References: those of one batch of folios, within a round.
  *
  * The order of the checks is that of filemap_read() (mm/filemap.c): folio, then
  * uptodate, then i_size, then a read barrier, then the bytes.
@@ -116,90 +116,136 @@ static void mark_accessed(struct file *file, struct folio *folio, loff_t pos)
 }
 
 /*
- * Copy what one resident folio holds of [pos, pos + count). Return: bytes, 0 at
- * end of file, -EAGAIN if it is not resident, -EFAULT. *short_copy tells that the
- * buffer took less than there was.
+ * The folios from @pos on: one, or as many as a batch holds of those that follow
+ * each other without a gap. Return: how many, each with a reference.
  */
-static ssize_t read_one(struct file *file, struct iov_iter *iter, loff_t pos, bool noio,
-			bool *short_copy)
+static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t len,
+			    struct folio_batch *fb)
+{
+	pgoff_t first = pos >> PAGE_SHIFT, last = (pos + len - 1) >> PAGE_SHIFT;
+
+	fb->nr = 0;
+	if (first != last)
+		return filemap_get_folios_contig(mapping, &first, last, fb);
+	fb->folios[0] = nb_get_folio(mapping, first);
+	return !!fb->folios[0];
+}
+
+/*
+ * Copy @bytes of a folio to @dst behind its @done bytes. One buffer is written to
+ * straight; vectors take the iterator. A folio of lowmem is mapped as a whole.
+ */
+static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const struct nb_dst *dst,
+		       size_t done)
+{
+	struct iov_iter iter;
+
+	if (likely(!dst->iov) && !IS_ENABLED(CONFIG_HIGHMEM))
+		return bytes - copy_to_user(u64_to_user_ptr(dst->addr + done),
+					    folio_address(folio) + offset, bytes);
+	nb_dst_iter(dst, done, &iter);
+	return copy_folio_to_iter(folio, offset, bytes, &iter);
+}
+
+/* What the readahead mark asks of a reader: to go on reading ahead. */
+static void heed_ra_mark(struct file *file, struct folio *folio, size_t left)
+{
+	if (unlikely(folio_test_readahead(folio)))
+		page_cache_async_readahead(file->f_mapping, &file->f_ra, file, folio, folio->index,
+					   DIV_ROUND_UP(left, PAGE_SIZE) + 1);
+}
+
+/* What one round of the look-up ends with. */
+enum nb_fm_stop {
+	NB_FM_GO_ON, /* all that was found was copied */
+	NB_FM_MISS, /* the next byte is not resident */
+	NB_FM_EOF, /* there is no next byte */
+	NB_FM_FAULT, /* the buffer did not take it all */
+};
+
+/* One round: at most a batch of folios. *done grows by what was copied. */
+static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, size_t *done,
+				  loff_t start, bool noio)
 {
 	struct address_space *mapping = file->f_mapping;
+	unsigned int i, nr, resident = 0;
+	enum nb_fm_stop stop = NB_FM_GO_ON;
 	size_t offset, bytes, copied;
+	loff_t pos = start + *done, end;
+	struct folio_batch fb;
 	struct folio *folio;
-	ssize_t ret;
-	loff_t end;
 
-	folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
-	if (!folio)
-		return -EAGAIN;
-	ret = -EAGAIN;
-	if (!folio_test_uptodate(folio))
-		goto out;
+	nr = look_up(mapping, pos, dst->len - *done, &fb);
+	while (resident < nr && folio_test_uptodate(fb.folios[resident]))
+		resident++;
+	if (!resident)
+		stop = NB_FM_MISS;
 	/*
 	 * i_size after uptodate, so that the zeroed tail of a folio is not taken
 	 * for data of a file that was longer a moment ago.
 	 */
-	end = i_size_read(mapping->host);
-	ret = 0;
-	if (unlikely(pos >= end))
-		goto out;
+	end = min_t(loff_t, i_size_read(mapping->host), start + dst->len);
 	/* Pairs with the write side that makes data visible before i_size grows. */
 	smp_rmb();
-	if (mapping_writably_mapped(mapping))
-		flush_dcache_folio(folio);
-	mark_accessed(file, folio, pos);
-
-	offset = offset_in_folio(folio, pos);
-	bytes = min_t(loff_t, end - pos, folio_size(folio) - offset);
-	bytes = min(bytes, iov_iter_count(iter));
-	copied = copy_folio_to_iter(folio, offset, bytes, iter);
-	file->f_ra.prev_pos = pos + copied;
-	*short_copy = copied < bytes;
-	ret = copied || !bytes ? copied : -EFAULT;
-
-	/* The mark asks the reader to go on reading ahead; with NOIO it stays. */
-	if (unlikely(folio_test_readahead(folio)) && !noio)
-		page_cache_async_readahead(mapping, &file->f_ra, file, folio, folio->index,
-					   DIV_ROUND_UP(iov_iter_count(iter), PAGE_SIZE) + 1);
-out:
-	folio_put(folio);
-	return ret;
+	for (i = 0; i < resident && stop == NB_FM_GO_ON && *done < dst->len; i++) {
+		folio = fb.folios[i];
+		if (unlikely(pos >= end)) {
+			stop = NB_FM_EOF;
+			break;
+		}
+		if (mapping_writably_mapped(mapping))
+			flush_dcache_folio(folio);
+		mark_accessed(file, folio, pos);
+		offset = offset_in_folio(folio, pos);
+		bytes = min_t(loff_t, end - pos, folio_size(folio) - offset);
+		copied = copy_out(folio, offset, bytes, dst, *done);
+		*done += copied;
+		pos += copied;
+		file->f_ra.prev_pos = pos;
+		if (!noio)
+			heed_ra_mark(file, folio, dst->len - *done);
+		if (unlikely(copied < bytes))
+			stop = NB_FM_FAULT;
+	}
+	for (i = 0; i < nr; i++)
+		folio_put(fb.folios[i]);
+	return stop;
 }
 
 /**
  * nb_fm_read() - copy the leading resident bytes
  * @row: of the file
  * @file: the file
- * @iter: where to; advanced by what was copied
- * @pos: from where
+ * @dst: where to
+ * @done: how many bytes @dst has already
+ * @start: where its first byte comes from
  * @noio: start no readahead either
  *
- * Return: bytes (fewer than asked for at the first that is not resident, at end
- * of file and at a bad buffer), 0 at end of file only, -EAGAIN, -EFAULT.
+ * Return: bytes of this call (fewer than asked for at the first that is not
+ * resident, at end of file and at a bad buffer), 0 at end of file only, -EAGAIN,
+ * -EFAULT.
  */
-ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, struct iov_iter *iter,
-		   loff_t pos, bool noio)
+ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
+		   size_t done, loff_t start, bool noio)
 {
 	const struct inode *inode = file->f_mapping->host;
-	bool short_copy = false;
-	ssize_t done = 0, ret = 0;
+	enum nb_fm_stop stop = NB_FM_GO_ON;
+	size_t before = done;
 
-	if (unlikely(pos >= inode->i_sb->s_maxbytes))
+	if (unlikely(start >= inode->i_sb->s_maxbytes))
 		return 0;
 	if (unlikely(!nb_fm_lock(row, file)))
 		return -EAGAIN;
-	while (iov_iter_count(iter) && !short_copy) {
+	while (done < dst->len && stop == NB_FM_GO_ON) {
 		/* First, so that a hole beyond the end is an end and not a miss. */
-		if (unlikely(pos + done >= i_size_read(inode))) {
-			ret = 0;
-			break;
-		}
-		ret = read_one(file, iter, pos + done, noio, &short_copy);
-		if (ret <= 0)
-			break;
-		done += ret;
+		if (unlikely(start + (loff_t)done >= i_size_read(inode)))
+			stop = NB_FM_EOF;
+		else
+			stop = read_round(file, dst, &done, start, noio);
 		cond_resched();
 	}
 	nb_fm_unlock(row, file);
-	return done ? done : ret;
+	if (done > before || stop == NB_FM_EOF || stop == NB_FM_GO_ON)
+		return done - before;
+	return stop == NB_FM_FAULT ? -EFAULT : -EAGAIN;
 }

@@ -301,8 +301,8 @@ bool nb_fm_enabled(const struct nb_fm_row *row);
 bool nb_fm_lock(const struct nb_fm_row *row, struct file *file);
 void nb_fm_unlock(const struct nb_fm_row *row, struct file *file);
 bool nb_fm_is_bdev(const struct nb_fm_row *row);
-ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, struct iov_iter *iter,
-		   loff_t pos, bool noio);
+ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
+		   size_t done, loff_t start, bool noio);
 
 /* request.c */
 int nb_req_init(void);

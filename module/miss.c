@@ -186,13 +186,11 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 /* After a wake-up the look-up is the cheapest way to the bytes. */
 static bool resume_by_lookup(struct nb_req *req)
 {
-	struct iov_iter iter;
 	ssize_t ret;
 
 	if (!nb_fm_enabled(req->row))
 		return false;
-	nb_dst_iter(&req->dst, req->done, &iter);
-	ret = nb_fm_read(req->row, req->file, &iter, req->pos + req->done, false);
+	ret = nb_fm_read(req->row, req->file, &req->dst, req->done, req->pos, false);
 	if (ret > 0)
 		req->done += ret;
 	return req->done == req->dst.len ||
