@@ -13,7 +13,7 @@
  * The order of the checks is that of filemap_read() (mm/filemap.c): folio, then
  * uptodate, then i_size, then a read barrier, then the bytes.
  */
-#include <linux/magic.h>
+#include <linux/instrumented.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/swap.h>
@@ -132,17 +132,23 @@ static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t le
 }
 
 /*
- * Copy @bytes of a folio to @dst behind its @done bytes. One buffer is written to
- * straight; vectors take the iterator. A folio of lowmem is mapped as a whole.
+ * Copy @bytes of a folio to @dst behind its @done bytes. Vectors take the iterator.
+ * One buffer is written to straight: its range passed access_ok() when the read was
+ * taken, and page-cache memory needs no check_object_size(), as in _copy_to_iter().
  */
 static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const struct nb_dst *dst,
 		       size_t done)
 {
+	void __user *to = u64_to_user_ptr(dst->addr + done);
 	struct iov_iter iter;
+	const void *from;
 
-	if (likely(!dst->iov) && !IS_ENABLED(CONFIG_HIGHMEM))
-		return bytes - copy_to_user(u64_to_user_ptr(dst->addr + done),
-					    folio_address(folio) + offset, bytes);
+	if (likely(!dst->iov) && !IS_ENABLED(CONFIG_HIGHMEM)) {
+		from = folio_address(folio) + offset;
+		might_fault();
+		instrument_copy_to_user(to, from, bytes);
+		return bytes - raw_copy_to_user(to, from, bytes);
+	}
 	nb_dst_iter(dst, done, &iter);
 	return copy_folio_to_iter(folio, offset, bytes, &iter);
 }
@@ -242,7 +248,8 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 			stop = NB_FM_EOF;
 		else
 			stop = read_round(file, dst, &done, start, noio);
-		cond_resched();
+		if (done < dst->len)
+			cond_resched();
 	}
 	nb_fm_unlock(row, file);
 	if (done > before || stop == NB_FM_EOF || stop == NB_FM_GO_ON)
