@@ -78,6 +78,10 @@ check-vm: ## only the tests in the VM [CASE=name] [KERNEL=name]
 	scripts/setup build vm
 	+tests/check vm
 
+check-breakages: ## break the module on purpose, ten ways, and see a named test turn red each time
+	scripts/setup build vm
+	+tests/break/run
+
 lint: ## sparse, W=1, checkpatch, clang-format, shellcheck, headers, licences, spelling
 	scripts/lint
 

@@ -16,18 +16,22 @@
 #include "internal.h"
 
 /*
- * A regular file without address-space operations has no page cache: proc,
- * sysfs and their like. Their reads may look at current's namespaces, which a
- * worker does not share, so they are refused rather than punted.
+ * A file without a page cache of its own is refused: proc (empty_aops), sysfs,
+ * cgroupfs and configfs (kernfs: ram_aops, but not the read that goes with them),
+ * character devices. Their reads may look at current's namespaces, which a worker
+ * does not share.
  */
 static bool has_page_cache(const struct file *file)
 {
 	const struct inode *inode = file_inode(file);
+	const struct address_space_operations *aops;
 
 	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode))
 		return false;
-	return file->f_op->read_iter && file->f_mapping && file->f_mapping->a_ops &&
-	       file->f_mapping->a_ops != &empty_aops;
+	aops = file->f_mapping->a_ops;
+	if (!file->f_op->read_iter || !aops || aops == &empty_aops)
+		return false;
+	return aops != &ram_aops || file->f_op->read_iter == generic_file_read_iter;
 }
 
 static int refuse(struct nb_file *nf, u32 why, int err)

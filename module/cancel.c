@@ -14,9 +14,16 @@
 
 #include "internal.h"
 
+/* What could be done about one request. */
+enum nb_ended {
+	NB_ENDED, /* detached: its CQE is ours to post */
+	NB_MARKED, /* whoever runs it will end it instead of parking it */
+	NB_BUSY, /* a worker runs it, or it was marked before */
+};
+
 /*
- * Try to take @req from who waits for it. It leaves the list before its state
- * changes, since a DETACHED request may be freed at once by its waker.
+ * Take @req from who waits for it, if anybody does. It leaves the list before its
+ * state changes, since a DETACHED request may be freed at once by its waker.
  */
 static bool detach(struct nb_req *req)
 {
@@ -32,17 +39,22 @@ static bool detach(struct nb_req *req)
 	return false;
 }
 
-/* It is being run or about to be: whoever runs it ends it instead of parking it. */
-static bool mark(struct nb_req *req, bool *ready)
+/* Again and again until one of the three holds: its owner may park it meanwhile. */
+static enum nb_ended end_one(struct nb_req *req, bool may_mark_running)
 {
-	int old = atomic_read(&req->state);
+	int old;
 
-	do {
-		if (old != NB_RUN && old != NB_WOKEN && old != NB_READY)
-			return false; /* a worker's, detachable again, or marked before */
-	} while (!atomic_try_cmpxchg(&req->state, &old, old | NB_CANCEL));
-	*ready = old == NB_READY;
-	return true;
+	for (;;) {
+		if (detach(req))
+			return NB_ENDED;
+		old = atomic_read(&req->state);
+		if (old == NB_ARMED || old == NB_QUEUED)
+			continue;
+		if (old != NB_READY && !(may_mark_running && (old == NB_RUN || old == NB_WOKEN)))
+			return NB_BUSY;
+		if (atomic_try_cmpxchg(&req->state, &old, old | NB_CANCEL))
+			return NB_MARKED;
+	}
 }
 
 struct nb_match {
@@ -59,16 +71,21 @@ static bool matches(const struct nb_match *m, const struct nb_req *req)
 	return req->user_data == m->p->user_data;
 }
 
-/* Cancel the oldest that matches and can be ended, or all. Return: ended, or -errno. */
-static long cancel(struct nb_batch *b, const struct nb_match *m)
+struct nb_count {
+	long ended;
+	long marked;
+	long busy;
+};
+
+/* One pass over the list: the oldest that can be ended, or all. */
+static void pass(struct nb_batch *b, const struct nb_match *m, bool mark_running,
+		 struct nb_count *n)
 {
 	bool all = m->p->flags & NBREAD_CANCEL_ALL;
 	struct nb_ctx *ctx = b->ctx;
 	struct nb_req *req, *next;
-	long ended = 0, busy = 0;
-	u32 cqe_flags;
 	u64 user_data;
-	bool ready;
+	u32 cqe_flags;
 
 	spin_lock(&ctx->req_lock);
 	list_for_each_entry_safe(req, next, &ctx->reqs, node) {
@@ -76,23 +93,43 @@ static long cancel(struct nb_batch *b, const struct nb_match *m)
 			continue;
 		user_data = req->user_data;
 		cqe_flags = req->cqe_flags & NBREAD_CQE_PUNTED;
-		ready = false;
-		if (detach(req)) {
+		switch (end_one(req, mark_running)) {
+		case NB_ENDED:
 			nb_post(b, user_data, -ECANCELED, cqe_flags, false);
 			nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */
-			ended++;
-		} else if (mark(req, &ready) && ready) {
-			ended++;
-		} else {
-			busy++;
+			n->ended++;
+			break;
+		case NB_MARKED:
+			n->marked++;
+			break;
+		case NB_BUSY:
+			n->busy++;
+			break;
 		}
-		if (ended && !all)
+		if (!all && n->ended + n->marked)
 			break;
 	}
 	spin_unlock(&ctx->req_lock);
-	if (ended)
-		return ended;
-	return busy ? -EALREADY : -ENOENT;
+}
+
+static long cancel(struct nb_batch *b, const struct nb_match *m)
+{
+	struct nb_count n = {};
+
+	/* One only: rather one that waits than one that is about to end by itself. */
+	if (!(m->p->flags & NBREAD_CANCEL_ALL))
+		pass(b, m, false, &n);
+	if (!(n.ended + n.marked)) {
+		n.busy = 0;
+		pass(b, m, true, &n);
+	}
+	/* Those that were ready and are marked; any other marked one is being run. */
+	if (n.marked)
+		n.ended += nb_end_cancelled(b);
+	nb_flush(b);
+	if (n.ended)
+		return n.ended;
+	return n.marked + n.busy ? -EALREADY : -ENOENT;
 }
 
 static int check_cancel(const struct nbread_cancel *p)
@@ -132,9 +169,6 @@ long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p)
 	}
 	nb_batch_init(&b, ctx);
 	ret = cancel(&b, &m);
-	/* Those that were ready and marked get their CQE now. */
-	nb_run_ready(&b);
-	nb_flush(&b);
 	if (m.file)
 		fput(m.file);
 	return ret;

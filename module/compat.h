@@ -79,9 +79,14 @@ static inline enum nb_listener nb_file_listener(const struct file *file)
 		return NB_LISTENER_NONE;
 	mask = inode->i_fsnotify_mask | inode->i_sb->s_fsnotify_mask;
 	if (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED) {
-		/* d_parent is stable memory under RCU; a rename here races as in pread(2) */
+		/*
+		 * The parent's memory is stable under RCU; its inode goes with an
+		 * rmdir after a rename, which then takes the watch with it.
+		 */
 		rcu_read_lock();
-		mask |= READ_ONCE(d_inode_rcu(READ_ONCE(dentry->d_parent))->i_fsnotify_mask);
+		inode = d_inode_rcu(READ_ONCE(dentry->d_parent));
+		if (inode)
+			mask |= READ_ONCE(inode->i_fsnotify_mask);
 		rcu_read_unlock();
 	}
 	return mask & ALL_FSNOTIFY_PERM_EVENTS ? NB_LISTENER_PERM : NB_LISTENER_HIDDEN;

@@ -66,8 +66,11 @@ void nb_ctx_close(struct nb_ctx *ctx)
 
 struct nb_ctx *nb_ctx_create(void)
 {
-	struct nb_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	struct nb_ctx *ctx;
 
+	if (!current->mm)
+		return ERR_PTR(-EPERM);
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&ctx->refs, 1);

@@ -24,10 +24,14 @@ struct nb_waiter {
 	u32 want;
 };
 
-/* Any context, also under a folio wait-queue lock with interrupts off. */
+/*
+ * Any context, also under a folio wait-queue lock with interrupts off. A woken read
+ * counts only while it is on the list: one that another task took is that task's to
+ * run, and its flush wakes us again. So each true here finds something to take.
+ */
 static bool enough(const struct nb_waiter *w)
 {
-	int woken = atomic_read(&w->ctx->nr_ready);
+	int woken = llist_empty(&w->ctx->ready) ? 0 : atomic_read(&w->ctx->nr_ready);
 	u32 ready;
 
 	if (nb_ring_cq_ready(w->ring, &ready))
@@ -68,13 +72,12 @@ static int nb_wait(struct nb_batch *b, struct nb_ring *ring, u32 want, ktime_t *
 			return err;
 		/* Its full barrier pairs with those of nb_wake() and nb_flush(). */
 		prepare_to_wait(&b->ctx->wait, &w.wq, TASK_INTERRUPTIBLE);
-		if (!enough(&w)) {
-			if (signal_pending(current))
-				err = -EINTR;
-			else if (!schedule_hrtimeout_range(expires, 0, HRTIMER_MODE_ABS))
-				err = -ETIME;
-		}
+		if (signal_pending(current))
+			err = -EINTR;
+		else if (!enough(&w) && !schedule_hrtimeout_range(expires, 0, HRTIMER_MODE_ABS))
+			err = -ETIME;
 		finish_wait(&b->ctx->wait, &w.wq);
+		cond_resched();
 	}
 }
 
@@ -181,9 +184,10 @@ __poll_t nb_poll(struct file *file, struct poll_table_struct *pt)
 	struct nb_ring *ring = nb_ctx_ring(ctx);
 	u32 ready;
 
+	/* First: epoll enqueues once, at EPOLL_CTL_ADD, which may come before SETUP. */
+	poll_wait(file, &ctx->wait, pt);
 	if (!ring)
 		return EPOLLERR;
-	poll_wait(file, &ctx->wait, pt);
 	/* On the queue before the look; pairs with nb_wake() and nb_flush(). */
 	smp_mb();
 	if (nb_ring_cq_ready(ring, &ready) || ready || !llist_empty(&ctx->ready))

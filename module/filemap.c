@@ -116,8 +116,10 @@ static void mark_accessed(struct file *file, struct folio *folio, loff_t pos)
 }
 
 /*
- * The folios from @pos on: one, or as many as a batch holds of those that follow
- * each other without a gap. Return: how many, each with a reference.
+ * The folios from @pos on: one, or a batch of those that are there. Not by
+ * filemap_get_folios_contig(): that of 6.1 walks slot by slot and can step on a
+ * sibling entry of a large folio that was inserted behind it. Return: how many, each with
+ * a reference; there may be gaps.
  */
 static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t len,
 			    struct folio_batch *fb)
@@ -126,9 +128,15 @@ static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t le
 
 	fb->nr = 0;
 	if (first != last)
-		return filemap_get_folios_contig(mapping, &first, last, fb);
+		return filemap_get_folios(mapping, &first, last, fb);
 	fb->folios[0] = nb_get_folio(mapping, first);
 	return !!fb->folios[0];
+}
+
+/* Does the folio hold the byte? Behind a gap it does not. */
+static bool covers(struct folio *folio, loff_t pos)
+{
+	return (u64)(pos - folio_pos(folio)) < folio_size(folio);
 }
 
 /*
@@ -197,6 +205,10 @@ static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, s
 		folio = fb.folios[i];
 		if (unlikely(pos >= end)) {
 			stop = NB_FM_EOF;
+			break;
+		}
+		if (unlikely(!covers(folio, pos))) {
+			stop = NB_FM_MISS;
 			break;
 		}
 		if (mapping_writably_mapped(mapping))

@@ -53,6 +53,7 @@
  * @base:	the same, mapped for the kernel
  * @sq_head:	next SQE to take; the truth, the shared word is only published
  * @cq_tail:	next CQE to write; likewise
+ * @cq_shown:	the tail as it was last published; may be read without a lock
  *
  * Nothing read from the shared memory is used as an index unmasked.
  */
@@ -66,6 +67,7 @@ struct nb_ring {
 	u32 cq_mask;
 	u32 sq_head;
 	u32 cq_tail;
+	u32 cq_shown;
 };
 
 /* Counters of a ring, shown in fdinfo. Under cq_lock. */
@@ -88,7 +90,8 @@ struct nb_stats {
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
- * @nr_ready:	about as many as @ready holds, for the wake-up condition
+ * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
+ *		took off the list is not counted any more
  * @urgent:	a woken request needs more I/O: wake a waiter whatever it waits for
  * @wait:	tasks in ENTER, and poll
  */
@@ -313,7 +316,8 @@ bool nb_req_unlist(struct nb_req *req);
 
 /* miss.c */
 void nb_miss(struct nb_batch *b, struct nb_req *req);
-unsigned int nb_run_ready(struct nb_batch *b);
+void nb_run_ready(struct nb_batch *b);
+unsigned int nb_end_cancelled(struct nb_batch *b);
 void nb_miss_reap(struct nb_ctx *ctx);
 void nb_miss_exit(void);
 

@@ -12,6 +12,7 @@
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
@@ -136,6 +137,7 @@ static long nb_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (_IOC_TYPE(cmd) != NBREAD_IOC_MAGIC || _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE) ||
 	    nr >= ARRAY_SIZE(nb_ioctls))
 		return -ENOTTY;
+	nr = array_index_nospec(nr, ARRAY_SIZE(nb_ioctls));
 	return nb_ioctls[nr](file->private_data, (void __user *)arg, _IOC_SIZE(cmd));
 }
 
@@ -222,12 +224,6 @@ static void __exit nb_exit(void)
 	misc_deregister(&nb_misc);
 	nb_miss_exit();
 	nb_ctx_exit();
-	/*
-	 * The last waiter gave its module reference back from a work item that
-	 * its wake callback queued: that callback may still be on its way out,
-	 * under a wait-queue lock, which is an RCU read side. Let it leave.
-	 */
-	synchronize_rcu();
 	nb_req_exit();
 }
 

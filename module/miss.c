@@ -5,7 +5,7 @@
  * Role: issue ->read_iter with IOCB_WAITQ, so that the page cache starts the I/O
  * and puts our wait entry on the folio; the wake callback; the run of what became
  * ready. No thread waits for a parked read.
- * Callers: submit.c (nb_miss), enter.c and cancel.c (nb_run_ready), ctx.c.
+ * Callers: submit.c (nb_miss), enter.c (nb_run_ready), cancel.c, ctx.c.
  * Context: nb_wake() under a folio wait-queue lock with interrupts off: it matches,
  * unlinks, queues, wakes, and no more. All else: task with the owner's mm, or a
  * worker for what is only freed.
@@ -162,6 +162,8 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 	for (;;) {
 		if (!req->may_park)
 			return nb_punt(b, req);
+		/* It may sleep, for a file system's metadata: show first what is done. */
+		nb_flush(b);
 		ret = arm(req);
 		if (ret == -EIOCBQUEUED) {
 			if (park(b, req))
@@ -197,27 +199,33 @@ static bool resume_by_lookup(struct nb_req *req)
 	       (ret >= 0 && nb_at_eof(req->file, req->pos + req->done));
 }
 
+/* Take every woken request off the list, newest first. Return: NULL if there is none. */
+static struct llist_node *take_ready(struct nb_ctx *ctx)
+{
+	struct llist_node *list, *node;
+	int nr = 0;
+
+	if (llist_empty(&ctx->ready))
+		return NULL;
+	/* Before the list is taken: nb_wake() sets it after it pushed. */
+	WRITE_ONCE(ctx->urgent, false);
+	list = llist_del_all(&ctx->ready);
+	llist_for_each(node, list) nr++;
+	atomic_sub(nr, &ctx->nr_ready);
+	return list;
+}
+
 /**
  * nb_run_ready() - go on with every read whose wake-up has come
  * @b: batch of the calling task, which has the ring's mm
  *
- * Return: how many were run. Each completes, parks again, or goes to a worker.
+ * Each completes, parks again, or goes to a worker.
  */
-unsigned int nb_run_ready(struct nb_batch *b)
+void nb_run_ready(struct nb_batch *b)
 {
-	struct nb_ctx *ctx = b->ctx;
 	struct nb_req *req, *next;
-	struct llist_node *list;
-	unsigned int nr = 0;
 
-	if (llist_empty(&ctx->ready))
-		return 0;
-	/* Before the list is taken: nb_wake() sets it after it pushed. */
-	WRITE_ONCE(ctx->urgent, false);
-	list = llist_reverse_order(llist_del_all(&ctx->ready));
-	llist_for_each_entry_safe(req, next, list, lnode) {
-		atomic_dec(&ctx->nr_ready);
-		nr++;
+	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(b->ctx)), lnode) {
 		if (atomic_xchg(&req->state, NB_RUN) & NB_CANCEL)
 			nb_complete(b, req, -ECANCELED);
 		else if (resume_by_lookup(req))
@@ -226,7 +234,39 @@ unsigned int nb_run_ready(struct nb_batch *b)
 			nb_miss(b, req);
 		cond_resched();
 	}
-	return nr;
+}
+
+/**
+ * nb_end_cancelled() - end those woken reads that CANCEL marked, and run none
+ * @b: batch of the calling task
+ *
+ * CANCEL must not start I/O or wait for it, so the others go back on the list.
+ * Return: how many were ended.
+ */
+unsigned int nb_end_cancelled(struct nb_batch *b)
+{
+	struct nb_ctx *ctx = b->ctx;
+	struct nb_req *req, *next;
+	unsigned int ended = 0;
+	bool back = false;
+
+	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(ctx)), lnode) {
+		if (atomic_read(&req->state) & NB_CANCEL) {
+			nb_complete(b, req, -ECANCELED);
+			ended++;
+			continue;
+		}
+		back = true;
+		llist_add(&req->lnode, &ctx->ready);
+		atomic_inc(&ctx->nr_ready);
+	}
+	/* A waiter may have looked while they were off the list. */
+	if (back) {
+		WRITE_ONCE(ctx->urgent, true);
+		if (wq_has_sleeper(&ctx->wait))
+			wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
+	}
+	return ended;
 }
 
 /* Free what was woken and will not be run, since its ring is closed. See ctx.c. */

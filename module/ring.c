@@ -190,7 +190,7 @@ int nb_ring_sq_ready(const struct nb_ring *ring, u32 *nr)
 }
 
 /**
- * nb_ring_cq_ready() - how many CQEs the program has not seen
+ * nb_ring_cq_ready() - how many published CQEs the program has not seen
  * @ring: the ring; exact under nb_ctx.cq_lock, a snapshot without
  * @nr: out
  *
@@ -198,7 +198,8 @@ int nb_ring_sq_ready(const struct nb_ring *ring, u32 *nr)
  */
 int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr)
 {
-	u32 tail = READ_ONCE(ring->cq_tail);
+	/* Pairs with nb_ring_publish(): who sees this tail sees the program's too. */
+	u32 tail = smp_load_acquire(&ring->cq_shown);
 	/* Pairs with the program's release of CQ head: it has read those CQEs. */
 	u32 ready = tail - smp_load_acquire(&shared(ring)->cq_head);
 
@@ -226,7 +227,7 @@ void nb_ring_take(struct nb_ring *ring, u32 nr)
 void nb_ring_push(struct nb_ring *ring, const struct nbread_cqe *cqe)
 {
 	ring->cqes[ring->cq_tail & ring->cq_mask] = *cqe;
-	WRITE_ONCE(ring->cq_tail, ring->cq_tail + 1);
+	ring->cq_tail++;
 }
 
 /* Show what was pushed. nb_ctx.cq_lock is held. */
@@ -234,4 +235,6 @@ void nb_ring_publish(struct nb_ring *ring)
 {
 	/* Pairs with the program's acquire of CQ tail: the CQEs are visible. */
 	smp_store_release(&shared(ring)->cq_tail, ring->cq_tail);
+	/* Pairs with nb_ring_cq_ready(): a waiter may return only for what is shown. */
+	smp_store_release(&ring->cq_shown, ring->cq_tail);
 }

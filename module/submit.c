@@ -156,6 +156,9 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 			go_on(b, nf, rd, fast, 0);
 		return;
 	}
+	/* A mount-wide listener may be slow, or wait for what is in the batch. */
+	if (unlikely(nf->listener != NB_LISTENER_NONE))
+		nb_flush(b);
 	err = nb_file_verify(nf, rd->pos, rd->dst.len);
 	if (err) {
 		nb_post(b, rd->user_data, err, 0, false);

@@ -33,7 +33,7 @@ START_TEST(a_resident_file_ends_where_pread_says_and_that_is_a_hit)
 
 		ck_assert_int_eq(pread(fd, buf, len, off), rows[i].want);
 		memset(buf, 0xa5, KB(64));
-		for (int flags = 0; flags <= NBREAD_SQE_CACHED; flags += NBREAD_SQE_CACHED) {
+		for (unsigned int flags = 0; flags <= NBREAD_SQE_CACHED; flags += NBREAD_SQE_CACHED) {
 			cqe = dev_read(&ring, fd, buf, len, off, flags);
 			ck_assert_int_eq(cqe.res, rows[i].want);
 			if (cqe.res)

@@ -155,13 +155,13 @@ START_TEST(a_cold_readv_of_many_small_vectors_is_whole)
 }
 END_TEST
 
-static const char *const readahead[] = { "random", "setra 0" };
 
-/* _i: file system * 2 + which */
+
+/* _i: file system * 2 + (0: POSIX_FADV_RANDOM, 1: blockdev --setra 0) */
 START_TEST(a_miss_without_readahead_is_parked_and_not_waited_for_in_the_call)
 {
 	const struct dev_fs *fs = dev_fs(_i / 2);
-	bool random = !strcmp(readahead[_i % 2], "random");
+	bool random = _i % 2 == 0;
 	unsigned char *buf = dev_buf(8 * PG);
 	struct nbread ring;
 	int fd, own;

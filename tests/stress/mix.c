@@ -7,8 +7,9 @@
  *	mix --self-test
  *
  * Without --dir and --dev: $NBREAD_MNT, else $NBREAD_DEV. DEV is overwritten.
- * The seed fixes what each thread does, not how the threads interleave. Exit
- * status 0, 1 (a wrong answer), or 2 (wrong use). lib/model.h says what is
+ * The seed fixes what each thread asks for, not how the threads interleave (an
+ * offset depends on the file's size at that time). Exit status 0, 1 (a wrong
+ * answer), or 2 (wrong use). lib/model.h says what is
  * provable and on what that rests. NAME: nbread (default), pread, or one of the
  * engines that give wrong answers (lib/engine.c), with which --self-test shows
  * that the checker can fail.
@@ -45,7 +46,7 @@ static struct {
 	unsigned int inflight;
 	bool failed;
 	uint64_t kinds[KINDS], asked, vecs;
-	uint64_t hits, waited, punted, eagain, shorts, zeroes;
+	uint64_t hits, waited, punted, eagain, shorts, zeroes, raced;
 } mix;
 
 static void mismatch(const struct answer *a, const char *text)
@@ -73,6 +74,7 @@ static void answered(struct slot *s)
 	mix.waited += !!(a->flags & NBREAD_CQE_WAITED);
 	mix.punted += !!(a->flags & NBREAD_CQE_PUNTED);
 	mix.eagain += a->res == -EAGAIN;
+	mix.raced += why.raced;
 	mix.zeroes += a->res == 0;
 	mix.shorts += a->res > 0 && (uint32_t)a->res < a->len;
 	mix.asked += a->len;
@@ -169,7 +171,9 @@ static void place(struct slot *s, struct rng *r)
 static int choose_read(struct slot *s)
 {
 	struct answer *a = &s->a;
-	struct rng *r = &mix.rng;
+	/* Of its own: what a read asks for must not depend on what completed when. */
+	struct rng own = { mix.seed * 1000003 + mix.issued };
+	struct rng *r = &own;
 	unsigned int fd = rnd(r) & 1;
 
 	a->m = &mix.files.m[rnd_below(r, mix.files.n)];
@@ -284,6 +288,8 @@ static void report(const uint64_t counts[MUTATIONS], double seconds)
 	if (mix.engine->flags)
 		printf("# hits: %llu, waited: %llu, punted: %llu\n", (unsigned long long)mix.hits,
 		       (unsigned long long)mix.waited, (unsigned long long)mix.punted);
+	printf("# reads that a mutation overlapped with: %llu\n",
+	       (unsigned long long)mix.raced);
 	printf("# mutations:");
 	for (k = 0; k < MUTATIONS; k++)
 		printf("%s %llu %s", k ? "," : "", (unsigned long long)counts[k], mutation_name[k]);

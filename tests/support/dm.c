@@ -177,9 +177,10 @@ void dm_remove(const char *name)
 {
 	if (nbtest_sh("dmsetup info %s >/dev/null 2>&1", name) != 0)
 		return;
-	/* Suspended devices keep reads back, so whoever has it open could not close it. */
-	if (!nbtest_wait_until(nbtest_sh(DMSETUP " resume %s; " DMSETUP " remove %s 2>/dev/null",
-					 name, name) == 0,
+	/* Suspending makes a delay device let go, and whoever waits can close it. */
+	if (!nbtest_wait_until(nbtest_sh(DMSETUP " suspend --nolockfs %s; " DMSETUP
+						 " resume %s; " DMSETUP " remove %s 2>/dev/null",
+					 name, name, name) == 0,
 			       10000))
 		nbtest_must_sh(DMSETUP " remove %s", name);
 }

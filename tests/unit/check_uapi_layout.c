@@ -10,7 +10,7 @@
 
 START_TEST(every_struct_has_its_size)
 {
-#define SIZE(type, bytes)                                                                          \
+#define SIZE(type, bytes) \
 	ck_assert_msg(sizeof(struct type) == (bytes), #type " has %zu bytes", sizeof(struct type));
 #define MEMBER(type, member, offset, bytes)
 #define NUMBER(name, value)
@@ -36,9 +36,9 @@ END_TEST
 START_TEST(every_member_is_at_its_offset)
 {
 #define SIZE(type, bytes)
-#define MEMBER(type, member, offset, bytes)                                                        \
-	ck_assert_msg(offsetof(struct type, member) == (offset), #type "." #member " is at %zu",   \
-		      offsetof(struct type, member));                                              \
+#define MEMBER(type, member, offset, bytes)                                                      \
+	ck_assert_msg(offsetof(struct type, member) == (offset), #type "." #member " is at %zu", \
+		      offsetof(struct type, member));                                            \
 	ck_assert_msg(sizeof(((struct type *)0)->member) == (bytes), #type "." #member);
 #define NUMBER(name, value)
 #include "uapi_layout.h"
@@ -52,12 +52,12 @@ START_TEST(no_struct_has_a_hole)
 {
 	size_t end = 0, size = 0;
 
-#define SIZE(type, bytes)                                                                          \
-	ck_assert_msg(end == size, "hole before the end of the struct before " #type);             \
-	size = sizeof(struct type);                                                                \
+#define SIZE(type, bytes)                                                              \
+	ck_assert_msg(end == size, "hole before the end of the struct before " #type); \
+	size = sizeof(struct type);                                                    \
 	end = 0;
-#define MEMBER(type, member, offset, bytes)                                                        \
-	ck_assert_msg(offsetof(struct type, member) == end, "hole before " #type "." #member);     \
+#define MEMBER(type, member, offset, bytes)                                                    \
+	ck_assert_msg(offsetof(struct type, member) == end, "hole before " #type "." #member); \
 	end += sizeof(((struct type *)0)->member);
 #define NUMBER(name, value)
 #include "uapi_layout.h"

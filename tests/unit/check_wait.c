@@ -276,6 +276,10 @@ START_TEST(submit_and_wait_timeout_with_nothing_to_submit_just_waits)
 	fake_release(1);
 	ck_assert_int_eq(nbread_submit_and_wait_timeout(&ring, &cqe, 1, &ms, NULL), 0);
 	ck_assert_uint_eq(cqe->user_data, 100);
+	/* Like a wait, it makes no system call for what is there. */
+	fake.enters = 0;
+	ck_assert_int_eq(nbread_submit_and_wait_timeout(&ring, &cqe, 1, &ms, NULL), 0);
+	ck_assert_uint_eq(fake.enters, 0);
 }
 END_TEST
 

@@ -19,7 +19,7 @@ struct allowed {
 	bool zero;
 };
 
-static void allow(struct allowed *w, const struct answer *a, uint64_t unit)
+static void allow(struct allowed *w, const struct answer *a, uint64_t unit, struct fault *why)
 {
 	uint64_t base = a->base[unit - a->off / UNIT];
 
@@ -30,6 +30,7 @@ static void allow(struct allowed *w, const struct answer *a, uint64_t unit)
 	w->cut = BASE_CUT(base);
 	w->high = load(&a->m->high[unit]);
 	w->zero = load(&a->m->zero[unit]) > w->seq;
+	why->raced |= w->high > w->seq;
 }
 
 /* @at: of the word, in the unit. */
@@ -137,7 +138,7 @@ static bool check_data(const struct answer *a, uint64_t off, const unsigned char
 	while (n) {
 		at = off % UNIT;
 		part = n < UNIT - at ? n : UNIT - at;
-		allow(&w, a, off / UNIT);
+		allow(&w, a, off / UNIT, why);
 		head = -at & 7;
 		if (head > part)
 			head = part;
@@ -166,7 +167,8 @@ static uint32_t up_to(uint64_t size, const struct answer *a)
  * it grows it in steps), so a whole answer has a length between two bounds:
  * one length exactly when the size did not change.
  */
-static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most)
+static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most,
+			 struct fault *why)
 {
 	uint64_t end = load(&a->m->sizes_started);
 	uint64_t min = UINT64_MAX;
@@ -183,6 +185,7 @@ static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most
 	}
 	*least = up_to(min, a);
 	*most = up_to(max, a);
+	why->raced = *least != *most;
 }
 
 static bool check_flags(const struct answer *a, uint32_t least, uint32_t most, bool cached)
@@ -210,7 +213,7 @@ bool model_check(const struct answer *a, struct fault *why)
 	const char *what = NULL;
 	unsigned int i;
 
-	whole_answer(a, &least, &most);
+	whole_answer(a, &least, &most, why);
 	if (a->res < 0) {
 		if (!cached || a->res != -EAGAIN)
 			what = "an error";

@@ -86,8 +86,10 @@ struct answer {
 	uint64_t base[MAX_UNITS];
 };
 
+/* @raced: a mutation overlapped with the read, so several answers would have been right. */
 struct fault {
 	char text[400];
+	bool raced;
 };
 
 static inline uint64_t model_word(const struct model *m, uint64_t index, uint32_t gen)

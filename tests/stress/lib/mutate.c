@@ -142,10 +142,12 @@ static void drop(struct worker *w)
 {
 	struct model *m = &mut.models[rnd_below(&w->rng, mut.n)];
 	uint64_t from = rnd_below(&w->rng, m->max);
-	uint64_t len = rnd_log(&w->rng, 22);
+	uint64_t len = m->max - from;
 
-	/* Only clean pages can be dropped. */
-	if (!m->quiet && !rnd_below(&w->rng, 4) &&
+	/* A part of the file, or all from there on. Only clean pages can be dropped. */
+	if (rnd(&w->rng) & 1)
+		len = rnd_below(&w->rng, len) + 1;
+	if (!m->quiet && rnd(&w->rng) & 1 &&
 	    sync_file_range(m->wfd, m->start + from, len,
 			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 				    SYNC_FILE_RANGE_WAIT_AFTER))

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * FUSE by hand, see fuse.h. The mount point is a file, so the root of the file
+ * system may be a regular file, and there is nothing to look up.
+ */
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <sys/mount.h>
+#include "device.h"
+#include "fuse.h"
+
+#define POINT "/run/nbt-fuse"
+#define MAX_HELD 256
+#define MAX_READ KB(128)
+
+static int dev_fd = -1;
+static pthread_t thread;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t file_size;
+static unsigned int file_id, nr_held, reader_uid;
+static bool holding;
+
+static struct {
+	uint64_t unique, off;
+	uint32_t len;
+} held[MAX_HELD];
+
+/* What a reader that was killed no longer waits for is ENOENT: no matter. */
+static void reply(uint64_t unique, int error, const void *data, size_t len)
+{
+	struct fuse_out_header h = {
+		.len = (uint32_t)(sizeof(h) + len), .error = error, .unique = unique
+	};
+	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)data, len } };
+	ssize_t ret = writev(dev_fd, iov, len ? 2 : 1);
+
+	(void)ret;
+}
+
+static void answer_read(uint64_t unique, uint64_t off, uint32_t len)
+{
+	static char buf[MAX_READ];
+
+	if (off > file_size)
+		off = file_size;
+	if (len > file_size - off)
+		len = (uint32_t)(file_size - off);
+	nbtest_fill(buf, len, off, file_id, 1);
+	reply(unique, 0, buf, len);
+}
+
+static void take_read(const struct fuse_in_header *in, const struct fuse_read_in *r)
+{
+	uint32_t len = r->size < MAX_READ ? r->size : (uint32_t)MAX_READ;
+
+	pthread_mutex_lock(&lock);
+	reader_uid = in->uid;
+	if (holding && nr_held < MAX_HELD) {
+		held[nr_held].unique = in->unique;
+		held[nr_held].off = r->offset;
+		held[nr_held++].len = len;
+	} else {
+		answer_read(in->unique, r->offset, len);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void answer(const struct fuse_in_header *in, const void *arg)
+{
+	struct fuse_init_out init = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = 31,
+		.max_readahead = 0,
+		.flags = FUSE_ASYNC_READ,
+		.max_background = 256,
+		.congestion_threshold = 256,
+		.max_write = 4096,
+	};
+	struct fuse_attr_out attr = {
+		.attr_valid = 1000,
+		.attr = { .ino = 1,
+			  .size = file_size,
+			  .blocks = file_size / 512,
+			  .mode = S_IFREG | 0644,
+			  .nlink = 1,
+			  .blksize = 4096 },
+	};
+	struct fuse_open_out open_out = { .fh = 1, .open_flags = FOPEN_KEEP_CACHE };
+
+	switch (in->opcode) {
+	case FUSE_INIT:
+		reply(in->unique, 0, &init, sizeof(init));
+		break;
+	case FUSE_GETATTR:
+		reply(in->unique, 0, &attr, sizeof(attr));
+		break;
+	case FUSE_OPEN:
+		reply(in->unique, 0, &open_out, sizeof(open_out));
+		break;
+	case FUSE_READ:
+		take_read(in, arg);
+		break;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		break;
+	case FUSE_FLUSH:
+	case FUSE_RELEASE:
+	case FUSE_FSYNC:
+	case FUSE_DESTROY:
+		reply(in->unique, 0, NULL, 0);
+		break;
+	default:
+		reply(in->unique, -ENOSYS, NULL, 0);
+	}
+}
+
+static void *serve(void *arg)
+{
+	static char buf[KB(256)] __attribute__((aligned(8)));
+
+	for (;;) {
+		ssize_t n = read(dev_fd, buf, sizeof(buf));
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
+			continue;
+		if (n < (ssize_t)sizeof(struct fuse_in_header))
+			return arg; /* unmounted */
+		answer((void *)buf, buf + sizeof(struct fuse_in_header));
+	}
+}
+
+const char *fuse_start(uint64_t size, unsigned int id)
+{
+	char options[128];
+
+	nbtest_must_sh("modprobe fuse; : >%s", POINT);
+	while (umount2(POINT, MNT_DETACH) == 0)
+		;
+	dev_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (dev_fd < 0)
+		nbtest_fatal("/dev/fuse: %m");
+	file_size = size;
+	file_id = id;
+	nr_held = 0;
+	holding = false;
+	snprintf(options, sizeof(options),
+		 "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other", dev_fd);
+	if (mount("nbt-fuse", POINT, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
+		nbtest_fatal("mount: %m");
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
+	return POINT;
+}
+
+void fuse_stop(void)
+{
+	fuse_release();
+	ck_assert_int_eq(umount2(POINT, MNT_DETACH), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	close(dev_fd);
+}
+
+void fuse_hold(void)
+{
+	pthread_mutex_lock(&lock);
+	holding = true;
+	pthread_mutex_unlock(&lock);
+}
+
+void fuse_release(void)
+{
+	pthread_mutex_lock(&lock);
+	holding = false;
+	for (unsigned int i = 0; i < nr_held; i++)
+		answer_read(held[i].unique, held[i].off, held[i].len);
+	nr_held = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned int fuse_held(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&lock);
+	n = nr_held;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+unsigned int fuse_reader_uid(void)
+{
+	unsigned int uid;
+
+	pthread_mutex_lock(&lock);
+	uid = reader_uid;
+	pthread_mutex_unlock(&lock);
+	return uid;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A FUSE file system of one file, served by a thread of the test: a file that
+ * only workers can read, whose reads take as long as the test wants and whose
+ * server sees who reads.
+ */
+#ifndef NBREAD_TESTS_FUSE_H
+#define NBREAD_TESTS_FUSE_H
+
+#include <stdint.h>
+
+/** fuse_start - mounts it; the file's path. @id: of its bytes, generation 1 */
+const char *fuse_start(uint64_t size, unsigned int id);
+
+/** fuse_stop - every read that is held ends; unmounts it */
+void fuse_stop(void);
+
+/** fuse_hold - reads are answered only after fuse_release() */
+void fuse_hold(void);
+void fuse_release(void);
+
+/** fuse_held - reads that wait for that */
+unsigned int fuse_held(void);
+
+/** fuse_reader_uid - who sent the last read */
+unsigned int fuse_reader_uid(void);
+
+#endif /* NBREAD_TESTS_FUSE_H */
