@@ -49,12 +49,12 @@ static int classify(struct nb_file *nf)
 
 	if (file->f_op == &nb_fops)
 		return refuse(nf, NBREAD_WHY_NBREAD, -EBADF);
+	if (!(file->f_mode & FMODE_PREAD))
+		return refuse(nf, NBREAD_WHY_NOT_SEEKABLE, -ESPIPE);
 	if (!(file->f_mode & FMODE_READ))
 		return refuse(nf, NBREAD_WHY_NOT_READABLE, -EBADF);
 	if (S_ISDIR(inode->i_mode))
 		return refuse(nf, NBREAD_WHY_DIRECTORY, -EISDIR);
-	if (!(file->f_mode & FMODE_PREAD))
-		return refuse(nf, NBREAD_WHY_NOT_SEEKABLE, -ESPIPE);
 	if (!has_page_cache(file))
 		return refuse(nf, NBREAD_WHY_NO_PAGE_CACHE, -EOPNOTSUPP);
 	if (READ_ONCE(file->f_flags) & O_DIRECT)
@@ -126,6 +126,14 @@ void nb_file_get(struct nb_file *nf, int fd)
 	nf->err = classify(nf);
 	if (!nf->err)
 		nf->oracle = nb_file_oracle(nf->file, false);
+}
+
+/* May this caller ask with NOIO? The answer holds for the HIT flag of this call too. */
+bool nb_file_noio(struct nb_file *nf)
+{
+	if (!nf->oracle)
+		nf->oracle = nb_file_oracle(nf->file, true);
+	return nf->oracle;
 }
 
 /* End the use of a file in this call: what pread(2) does after its read, once. */

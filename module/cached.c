@@ -11,6 +11,7 @@
  */
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
@@ -64,66 +65,90 @@ static ssize_t read_nowait(struct nb_file *nf, struct iov_iter *iter, loff_t pos
 }
 
 /*
- * filemap_readahead() turns a folio that is up to date and carries the readahead
- * mark into -EAGAIN under IOCB_NOIO. It is a hit all the same: take the mark off
- * for one try. Without NOIO do what the mark asks for; with NOIO put it back, so
- * that the next reader does. PG_readahead on a folio that meanwhile went under
- * writeback reads as PG_reclaim, a hint to reclaim it first: harmless.
+ * Blocks smaller than a folio may be up to date one by one, which only the file
+ * system can tell: filemap_range_uptodate().
  */
-static struct folio *take_ra_mark(struct nb_file *nf, loff_t pos, size_t left, bool noio)
+static bool blocks_in_folio(struct address_space *mapping)
+{
+	return mapping->a_ops->is_partially_uptodate &&
+	       (mapping->host->i_blkbits < PAGE_SHIFT || mapping_large_folio_support(mapping));
+}
+
+/*
+ * Once more at @pos, where IOCB_NOIO said -EAGAIN, for two kinds of bytes that are
+ * resident all the same:
+ * - In a folio that is up to date and carries the readahead mark, which
+ *   filemap_readahead() turns into -EAGAIN under IOCB_NOIO. The mark comes off for
+ *   this try and is put back: the next reader does what it asks. (On a folio that
+ *   meanwhile went under writeback it reads as PG_reclaim, a hint: harmless.)
+ * - In a block of a folio whose other blocks are not up to date: filemap_range_uptodate()
+ *   asks for the whole range, so ask for this block alone.
+ */
+static ssize_t read_iter_again(struct nb_file *nf, const struct nb_dst *dst, size_t done,
+			       loff_t start)
 {
 	struct address_space *mapping = nf->file->f_mapping;
-	struct folio *folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
+	loff_t pos = start + done, end;
+	bool uptodate, marked;
+	ssize_t ret = -EAGAIN;
+	struct iov_iter iter;
+	struct folio *folio;
 
+	folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
 	if (!folio)
-		return NULL;
-	if (!folio_test_uptodate(folio) || !folio_test_readahead(folio)) {
-		folio_put(folio);
-		return NULL;
-	}
-	if (noio)
+		return -EAGAIN;
+	uptodate = folio_test_uptodate(folio);
+	marked = uptodate && folio_test_readahead(folio);
+	if (!marked && (uptodate || !blocks_in_folio(mapping)))
+		goto out;
+	end = folio_pos(folio) + folio_size(folio);
+	if (!uptodate)
+		end = round_up(pos + 1, i_blocksize(mapping->host));
+	if (marked)
 		folio_clear_readahead(folio);
-	else
-		page_cache_async_readahead(mapping, &nf->file->f_ra, nf->file, folio, folio->index,
-					   DIV_ROUND_UP(left, PAGE_SIZE) + 1);
-	return folio;
+	nb_dst_iter(dst, done, &iter);
+	iov_iter_truncate(&iter, end - pos);
+	ret = read_nowait(nf, &iter, pos, IOCB_NOWAIT | IOCB_NOIO);
+	if (marked)
+		folio_set_readahead(folio);
+out:
+	folio_put(folio);
+	return ret;
+}
+
+/* A mark was stepped over: do what it asks, now that nothing is looked at any more. */
+static void heed_mark_at(struct nb_file *nf, loff_t pos, size_t left)
+{
+	struct folio *folio = nb_get_folio(nf->file->f_mapping, pos >> PAGE_SHIFT);
+
+	if (folio && folio_test_uptodate(folio) && folio_test_readahead(folio))
+		nb_fm_heed_ra_mark(nf->file, folio, left);
+	if (folio)
+		folio_put(folio);
 }
 
 /* The resident bytes behind the @done ones, by ->read_iter. Return: @done and these. */
 static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, size_t done,
-				  loff_t pos, bool noio)
+				  loff_t start, bool noio)
 {
-	struct folio *marked;
+	loff_t stepped_over = -1;
 	struct iov_iter iter;
 	ssize_t ret;
 
-	for (;;) {
+	do {
 		nb_dst_iter(dst, done, &iter);
-		ret = read_nowait(nf, &iter, pos + done, IOCB_NOWAIT | IOCB_NOIO);
-		if (ret > 0) {
-			done += ret;
-			if (done == dst->len || nb_at_eof(nf->file, pos + done))
-				break;
-			ret = -EAGAIN;
+		ret = read_nowait(nf, &iter, start + done, IOCB_NOWAIT | IOCB_NOIO);
+		if (ret == -EAGAIN) {
+			ret = read_iter_again(nf, dst, done, start);
+			if (ret > 0 && stepped_over < 0)
+				stepped_over = start + done;
 		}
-		if (ret != -EAGAIN)
-			break;
-		marked = take_ra_mark(nf, pos + done, dst->len - done, noio);
-		if (!marked)
-			break;
-		nb_dst_iter(dst, done, &iter);
-		iov_iter_truncate(&iter, folio_pos(marked) + folio_size(marked) - pos - done);
-		ret = read_nowait(nf, &iter, pos + done, IOCB_NOWAIT | IOCB_NOIO);
-		if (noio)
-			folio_set_readahead(marked);
-		folio_put(marked);
-		if (ret <= 0)
-			break;
-		done += ret;
-		if (done == dst->len)
-			break;
-	}
-	if (ret == -EOPNOTSUPP && !done && !(nf->file->f_flags & O_DIRECT))
+		if (ret > 0)
+			done += ret;
+	} while (ret > 0 && done < dst->len && !fatal_signal_pending(current));
+	if (stepped_over >= 0 && !noio)
+		heed_mark_at(nf, stepped_over, start + dst->len - stepped_over);
+	if (ret == -EOPNOTSUPP && !(nf->file->f_flags & O_DIRECT))
 		ret = -EAGAIN; /* some file systems say so of a NOWAIT read */
 	return done ? done : ret;
 }
@@ -156,16 +181,6 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
 	nb_fm_unlock(nf->row, nf->file);
 }
 
-/*
- * Blocks smaller than a folio may be up to date one by one, which only the file
- * system can tell: filemap_range_uptodate().
- */
-static bool blocks_in_folio(struct address_space *mapping)
-{
-	return mapping->a_ops->is_partially_uptodate &&
-	       (mapping->host->i_blkbits < PAGE_SHIFT || mapping_large_folio_support(mapping));
-}
-
 /**
  * nb_cached_read() - deliver the leading resident bytes
  * @nf: a file that is not refused, not of the worker path, and verified
@@ -187,15 +202,16 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 		c.res = nb_fm_read(nf->row, nf->file, dst, 0, pos, noio);
 		if (likely(c.res == dst->len))
 			goto done;
-		if (unlikely(blocks_in_folio(nf->file->f_mapping) &&
-			     (c.res > 0 || c.res == -EAGAIN)))
+		/* A second pass would drop the lock that makes a read of some kinds atomic. */
+		if (unlikely(blocks_in_folio(nf->file->f_mapping)) &&
+		    (c.res == -EAGAIN || (c.res > 0 && !nb_fm_is_atomic(nf->row))))
 			c.res = read_iter_resident(nf, dst, max_t(ssize_t, c.res, 0), pos, true);
 	} else {
 		c.res = read_iter_resident(nf, dst, 0, pos, noio);
 	}
 done:
 	if (c.res >= 0) {
-		nf->touched = true;
+		nf->touched |= !!dst->len;
 		c.complete = c.res == dst->len || nb_at_eof(nf->file, pos + c.res);
 		if (!c.res && !c.complete)
 			c.res = -EAGAIN; /* grew behind the look: not a true end of file */

@@ -22,8 +22,11 @@ enum nb_ended {
 };
 
 /*
- * Take @req from who waits for it, if anybody does. It leaves the list before its
- * state changes, since a DETACHED request may be freed at once by its waker.
+ * Take @req from who waits for it, if anybody does; it may be gone on return of true.
+ * It leaves the list before its state changes, since a DETACHED request may be freed
+ * at once by whoever comes for it. One that is still in the workqueue is freed here,
+ * so that cancelled reads do not pile up behind blocked workers; that fails while
+ * nb_punt() is about to queue it or a worker begins with it, and then the worker frees it.
  */
 static bool detach(struct nb_req *req)
 {
@@ -32,6 +35,10 @@ static bool detach(struct nb_req *req)
 
 	lockdep_assert_held(&req->ctx->req_lock);
 	list_del_init(&req->node);
+	if (old == NB_QUEUED && cancel_work(&req->work)) {
+		nb_req_free(req);
+		return true;
+	}
 	while (old == NB_ARMED || old == NB_QUEUED)
 		if (atomic_try_cmpxchg(&req->state, &old, NB_DETACHED))
 			return true;

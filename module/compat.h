@@ -89,7 +89,7 @@ static inline enum nb_listener nb_file_listener(const struct file *file)
 			mask |= READ_ONCE(inode->i_fsnotify_mask);
 		rcu_read_unlock();
 	}
-	return mask & ALL_FSNOTIFY_PERM_EVENTS ? NB_LISTENER_PERM : NB_LISTENER_HIDDEN;
+	return mask & FS_ACCESS_PERM ? NB_LISTENER_PERM : NB_LISTENER_HIDDEN;
 #else
 	return NB_LISTENER_NONE;
 #endif

@@ -12,7 +12,6 @@
  * fail: promise 3.
  */
 #include <linux/fsnotify.h>
-#include <linux/poll.h>
 
 #include "internal.h"
 
@@ -58,7 +57,7 @@ void nb_flush(struct nb_batch *b)
 	b->hits = 0;
 	/* Its full barrier orders the new tail before the look for waiters; see nb_wait(). */
 	if (wq_has_sleeper(&ctx->wait))
-		wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
+		nb_wake_waiters(ctx);
 }
 
 /**

@@ -5,7 +5,7 @@
  * Role: create a context at open, give it rings at SETUP, end it after close.
  * Callers: main.c (open, release, SETUP), request.c (references).
  * Context: task, or the module's own workqueue for the end.
- * Locks: nb_ctx.lock around SETUP.
+ * Locks: nb_ctx.lock around SETUP; wait.lock to wake.
  *
  * References: the file holds one, every request that owes a CQE holds one. A
  * close never waits (promise 5), so it is in three parts:
@@ -18,6 +18,7 @@
  * free_work destroys. A context holds a module reference to its very end.
  */
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -33,6 +34,8 @@ static void nb_ctx_free(struct work_struct *work)
 	if (ctx->wq)
 		destroy_workqueue(ctx->wq);
 	nb_ring_free(ctx->ring);
+	if (ctx->user)
+		nb_user_put_ring(ctx->user);
 	mmdrop(ctx->mm);
 	kfree(ctx);
 	module_put(THIS_MODULE);
@@ -42,6 +45,26 @@ void nb_ctx_put(struct nb_ctx *ctx)
 {
 	if (refcount_dec_and_test(&ctx->refs))
 		queue_work(nb_ctx_wq, &ctx->free_work);
+}
+
+/**
+ * nb_wake_waiters() - wake poll, and each task in ENTER that has enough now
+ * @ctx: the context; wakers have made their news visible with a full barrier
+ *
+ * Those that sleep on say again how much they wait for (wake_if_enough() in
+ * enter.c), so that min_want is exact after each walk, and a waker that looks at it
+ * first walks only to wake somebody. Without that, a folio with many reads parked
+ * on it would walk all sleepers for each of them, in one interrupt.
+ * Context: any; takes wait.lock with interrupts off.
+ */
+void nb_wake_waiters(struct nb_ctx *ctx)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx->wait.lock, flags);
+	WRITE_ONCE(ctx->min_want, U32_MAX);
+	__wake_up_locked_key(&ctx->wait, TASK_NORMAL, poll_to_key(EPOLLIN | EPOLLRDNORM));
+	spin_unlock_irqrestore(&ctx->wait.lock, flags);
 }
 
 static void nb_ctx_close_late(struct work_struct *work)
@@ -80,6 +103,7 @@ struct nb_ctx *nb_ctx_create(void)
 	INIT_LIST_HEAD(&ctx->reqs);
 	init_llist_head(&ctx->ready);
 	init_waitqueue_head(&ctx->wait);
+	ctx->min_want = U32_MAX;
 	INIT_RCU_WORK(&ctx->close_work, nb_ctx_close_late);
 	INIT_WORK(&ctx->free_work, nb_ctx_free);
 	ctx->mm = current->mm;
@@ -113,6 +137,7 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 {
 	struct workqueue_struct *wq;
 	struct nb_ring *ring;
+	struct nb_user *user;
 	int ret = check_setup(p);
 
 	if (ret)
@@ -122,17 +147,19 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	ret = -EBUSY;
 	if (ctx->ring)
 		goto out;
+	user = nb_user_get_ring();
+	ret = PTR_ERR_OR_ZERO(user);
+	if (ret)
+		goto out;
 	ring = nb_ring_create(p);
 	ret = PTR_ERR_OR_ZERO(ring);
 	if (ret)
-		goto out;
+		goto out_user;
 	/* Unbound: a blocking read must not hold up the CPU that submitted it. */
 	wq = alloc_workqueue("nbread-%d", WQ_UNBOUND, nb_max_workers, task_tgid_nr(current));
-	if (!wq) {
-		nb_ring_free(ring);
-		ret = -ENOMEM;
-		goto out;
-	}
+	ret = -ENOMEM;
+	if (!wq)
+		goto out_ring;
 	/* The ring belongs to who sets it up, not to who opened the file. */
 	if (ctx->mm != current->mm) {
 		mmdrop(ctx->mm);
@@ -140,8 +167,15 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 		mmgrab(ctx->mm);
 	}
 	ctx->wq = wq;
+	ctx->user = user;
 	/* Pairs with the acquire in nb_ctx_ring(): mm, wq and the ring's members. */
 	smp_store_release(&ctx->ring, ring);
+	ret = 0;
+	goto out;
+out_ring:
+	nb_ring_free(ring);
+out_user:
+	nb_user_put_ring(user);
 out:
 	mutex_unlock(&ctx->lock);
 	return ret;

@@ -41,11 +41,31 @@ static bool enough(const struct nb_waiter *w)
 	return (u64)ready + max(woken, 0) >= w->want;
 }
 
+/* Under wait.lock, in a walk of nb_wake_waiters(). */
 static int wake_if_enough(struct wait_queue_entry *wq, unsigned int mode, int sync, void *key)
 {
-	if (!enough(container_of(wq, struct nb_waiter, wq)))
+	struct nb_waiter *w = container_of(wq, struct nb_waiter, wq);
+
+	lockdep_assert_held(&w->ctx->wait.lock);
+	if (!enough(w)) {
+		WRITE_ONCE(w->ctx->min_want, min(w->ctx->min_want, w->want));
 		return 0;
+	}
 	return autoremove_wake_function(wq, mode, sync, key);
+}
+
+/* As prepare_to_wait(), and say how much it takes to be woken. */
+static void get_ready_to_sleep(struct nb_waiter *w)
+{
+	struct nb_ctx *ctx = w->ctx;
+
+	spin_lock_irq(&ctx->wait.lock);
+	if (list_empty(&w->wq.entry))
+		__add_wait_queue(&ctx->wait, &w->wq);
+	WRITE_ONCE(ctx->min_want, min(ctx->min_want, w->want));
+	/* Its full barrier pairs with those of nb_wake() and nb_flush(). */
+	set_current_state(TASK_INTERRUPTIBLE);
+	spin_unlock_irq(&ctx->wait.lock);
 }
 
 /*
@@ -70,8 +90,7 @@ static int nb_wait(struct nb_batch *b, struct nb_ring *ring, u32 want, ktime_t *
 			return 0;
 		if (err)
 			return err;
-		/* Its full barrier pairs with those of nb_wake() and nb_flush(). */
-		prepare_to_wait(&b->ctx->wait, &w.wq, TASK_INTERRUPTIBLE);
+		get_ready_to_sleep(&w);
 		if (signal_pending(current))
 			err = -EINTR;
 		else if (!enough(&w) && !schedule_hrtimeout_range(expires, 0, HRTIMER_MODE_ABS))

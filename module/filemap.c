@@ -16,6 +16,8 @@
 #include <linux/instrumented.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
 
@@ -36,11 +38,13 @@ enum nb_fm_lock_kind {
  * @fs: file_system_type name
  * @lock: what its ->read_iter holds during the read
  * @bdev: a block device; its own ->read_iter must not be used where sleeping is wrong
+ * @atomic: that lock makes a whole read atomic against writes, and users know it
  */
 struct nb_fm_row {
 	const char *fs;
 	enum nb_fm_lock_kind lock;
 	bool bdev;
+	bool atomic;
 };
 
 /*
@@ -50,13 +54,13 @@ struct nb_fm_row {
  */
 static const struct nb_fm_row nb_fm_table[] = {
 	/* ext4_file_read_iter(): generic_file_read_iter() = filemap_read(), no lock */
-	{ "ext4", NB_FM_NO_LOCK, false },
+	{ .fs = "ext4" },
 	/* xfs_file_buffered_read(): the same under XFS_IOLOCK_SHARED, which is i_rwsem */
-	{ "xfs", NB_FM_I_RWSEM, false },
+	{ .fs = "xfs", .lock = NB_FM_I_RWSEM, .atomic = true },
 	/* btrfs_file_read_iter(): filemap_read(), no lock */
-	{ "btrfs", NB_FM_NO_LOCK, false },
+	{ .fs = "btrfs" },
 	/* blkdev_read_iter(): filemap_read() under i_rwsem shared (set_blocksize fix, 6.15) */
-	{ "bdev", NB_FM_I_RWSEM, true },
+	{ .fs = "bdev", .lock = NB_FM_I_RWSEM, .bdev = true },
 };
 
 /**
@@ -93,6 +97,11 @@ bool nb_fm_is_bdev(const struct nb_fm_row *row)
 	return row && row->bdev;
 }
 
+bool nb_fm_is_atomic(const struct nb_fm_row *row)
+{
+	return row && row->atomic;
+}
+
 /* Take what the file system's read holds, if it is to be had at once. */
 bool nb_fm_lock(const struct nb_fm_row *row, struct file *file)
 {
@@ -127,8 +136,11 @@ static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t le
 	pgoff_t first = pos >> PAGE_SHIFT, last = (pos + len - 1) >> PAGE_SHIFT;
 
 	fb->nr = 0;
-	if (first != last)
+	/* No further than a batch can hold: it steps over what is not there one by one. */
+	if (first != last) {
+		last = min(last, first + PAGEVEC_SIZE - 1);
 		return filemap_get_folios(mapping, &first, last, fb);
+	}
 	fb->folios[0] = nb_get_folio(mapping, first);
 	return !!fb->folios[0];
 }
@@ -161,12 +173,27 @@ static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const s
 	return copy_folio_to_iter(folio, offset, bytes, &iter);
 }
 
-/* What the readahead mark asks of a reader: to go on reading ahead. */
-static void heed_ra_mark(struct file *file, struct folio *folio, size_t left)
+/**
+ * nb_fm_heed_ra_mark() - go on reading ahead, as the mark on @folio asks of a reader
+ * @file: who reads
+ * @folio: of its page cache, with a reference
+ * @left: bytes the reader still wants from it on
+ *
+ * Readahead takes the invalidate lock sleeping, and may reclaim: a hit must wait for
+ * neither. If the lock is not to be had the mark stays, for the next reader.
+ */
+void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left)
 {
-	if (unlikely(folio_test_readahead(folio)))
-		page_cache_async_readahead(file->f_mapping, &file->f_ra, file, folio, folio->index,
-					   DIV_ROUND_UP(left, PAGE_SIZE) + 1);
+	struct address_space *mapping = file->f_mapping;
+	unsigned int noio;
+
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return;
+	filemap_invalidate_unlock_shared(mapping);
+	noio = memalloc_noio_save();
+	page_cache_async_readahead(mapping, &file->f_ra, file, folio, folio->index,
+				   DIV_ROUND_UP(left, PAGE_SIZE) + 1);
+	memalloc_noio_restore(noio);
 }
 
 /* What one round of the look-up ends with. */
@@ -177,9 +204,12 @@ enum nb_fm_stop {
 	NB_FM_FAULT, /* the buffer did not take it all */
 };
 
-/* One round: at most a batch of folios. *done grows by what was copied. */
+/*
+ * One round: at most a batch of folios. *done grows by what was copied; *marked is
+ * the first with the readahead mark, with a reference.
+ */
 static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, size_t *done,
-				  loff_t start, bool noio)
+				  loff_t start, struct folio **marked)
 {
 	struct address_space *mapping = file->f_mapping;
 	unsigned int i, nr, resident = 0;
@@ -220,8 +250,10 @@ static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, s
 		*done += copied;
 		pos += copied;
 		file->f_ra.prev_pos = pos;
-		if (!noio)
-			heed_ra_mark(file, folio, dst->len - *done);
+		if (unlikely(folio_test_readahead(folio)) && !*marked) {
+			folio_get(folio);
+			*marked = folio;
+		}
 		if (unlikely(copied < bytes))
 			stop = NB_FM_FAULT;
 	}
@@ -248,6 +280,7 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 {
 	const struct inode *inode = file->f_mapping->host;
 	enum nb_fm_stop stop = NB_FM_GO_ON;
+	struct folio *marked = NULL;
 	size_t before = done;
 
 	if (unlikely(start >= inode->i_sb->s_maxbytes))
@@ -259,12 +292,21 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 		if (unlikely(start + (loff_t)done >= i_size_read(inode)))
 			stop = NB_FM_EOF;
 		else
-			stop = read_round(file, dst, &done, start, noio);
-		if (done < dst->len)
-			cond_resched();
+			stop = read_round(file, dst, &done, start, &marked);
+		if (done == dst->len)
+			break;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			break;
 	}
 	nb_fm_unlock(row, file);
-	if (done > before || stop == NB_FM_EOF || stop == NB_FM_GO_ON)
+	/* Behind the last look: what readahead brings at once must not count as a hit. */
+	if (unlikely(marked)) {
+		if (!noio)
+			nb_fm_heed_ra_mark(file, marked, start + dst->len - folio_pos(marked));
+		folio_put(marked);
+	}
+	if (done > before || done == dst->len || stop == NB_FM_EOF)
 		return done - before;
 	return stop == NB_FM_FAULT ? -EFAULT : -EAGAIN;
 }

@@ -87,11 +87,13 @@ struct nb_stats {
  * @lock:	see the top of this file
  * @ring:	NULL until SETUP; published with release, read with acquire
  * @wq:		runs what would block, at most max_workers at a time
+ * @user:	who set the ring up, for the limits of user.c
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
+ * @min_want:	the least that a sleeper waits for; under wait.lock, see nb_wake_waiters()
  * @urgent:	a woken request needs more I/O: wake a waiter whatever it waits for
  * @wait:	tasks in ENTER, and poll
  */
@@ -101,6 +103,7 @@ struct nb_ctx {
 	struct mutex lock; /* SETUP, and taking entries off the SQ */
 	struct nb_ring *ring;
 	struct workqueue_struct *wq;
+	struct nb_user *user;
 
 	spinlock_t cq_lock ____cacheline_aligned_in_smp;
 	u32 cq_reserved;
@@ -112,6 +115,7 @@ struct nb_ctx {
 	struct llist_head ready ____cacheline_aligned_in_smp;
 	atomic_t nr_ready;
 	bool urgent;
+	u32 min_want;
 	wait_queue_head_t wait;
 
 	struct rcu_work close_work;
@@ -142,6 +146,7 @@ struct nb_read {
 };
 
 struct nb_fm_row;
+struct nb_user;
 
 /**
  * struct nb_file - a file as the current call may use it
@@ -213,7 +218,9 @@ enum {
  * @ctx:	with a reference until its CQE is posted
  * @file:	with a reference to the end, also DETACHED
  * @row:	of the file, or NULL
+ * @user:	who it counts for
  * @done:	bytes delivered; the next step goes on there
+ * @steps:	how many steps delivered them
  * @cqe_flags:	WAITED and PUNTED as they come to be true
  * @more:	more than a page is to come: one wake-up will not be all
  * @may_park:	the file waits by callback
@@ -231,11 +238,13 @@ struct nb_req {
 	struct nb_ctx *ctx;
 	struct file *file;
 	const struct nb_fm_row *row;
+	struct nb_user *user;
 	struct nb_dst dst;
 	loff_t pos;
 	size_t done;
 	u64 user_data;
 	u32 cqe_flags;
+	unsigned int steps;
 	bool more;
 	bool may_park;
 	bool verified;
@@ -255,11 +264,18 @@ int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksiz
 /* ctx.c */
 struct nb_ctx *nb_ctx_create(void);
 void nb_ctx_put(struct nb_ctx *ctx);
+void nb_wake_waiters(struct nb_ctx *ctx);
 void nb_ctx_close(struct nb_ctx *ctx);
 int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p);
 struct nb_ring *nb_ctx_ring(struct nb_ctx *ctx);
 int nb_ctx_init(void);
 void nb_ctx_exit(void);
+
+/* user.c */
+struct nb_user *nb_user_get_ring(void);
+void nb_user_put_ring(struct nb_user *u);
+bool nb_user_get_req(struct nb_user *u);
+void nb_user_put_req(struct nb_user *u);
 
 /* ring.c */
 struct nb_ring *nb_ring_create(struct nbread_setup *p);
@@ -284,6 +300,7 @@ void nb_file_get(struct nb_file *nf, int fd);
 void nb_file_put(struct nb_file *nf);
 int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
 bool nb_file_oracle(struct file *file, bool may_sleep);
+bool nb_file_noio(struct nb_file *nf);
 
 /* cached.c */
 struct nb_cached {
@@ -304,6 +321,8 @@ bool nb_fm_enabled(const struct nb_fm_row *row);
 bool nb_fm_lock(const struct nb_fm_row *row, struct file *file);
 void nb_fm_unlock(const struct nb_fm_row *row, struct file *file);
 bool nb_fm_is_bdev(const struct nb_fm_row *row);
+bool nb_fm_is_atomic(const struct nb_fm_row *row);
+void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
 ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
 		   size_t done, loff_t start, bool noio);
 

@@ -16,7 +16,8 @@
  * kernel sets it in our kiocb, so each step gets a new one.
  */
 #include <linux/pagemap.h>
-#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "internal.h"
 
@@ -33,6 +34,16 @@ static void nb_reap(struct work_struct *work)
 
 static DECLARE_WORK(nb_reap_work, nb_reap);
 
+/* Does any sleeper have enough with @woken reads to be run? Poll was told at the first. */
+static bool is_enough(struct nb_ctx *ctx, int woken)
+{
+	u32 ready;
+
+	if (nb_ring_cq_ready(ctx->ring, &ready))
+		return true; /* let a waiter find out */
+	return (u64)ready + max(woken, 0) >= READ_ONCE(ctx->min_want);
+}
+
 /*
  * The folio was unlocked. After the state has changed the request may be run and
  * freed by another CPU, so what is needed of it is read before. The context may
@@ -44,8 +55,8 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 	struct nb_wait_folio *waiter = container_of(wait, struct nb_wait_folio, wait);
 	struct nb_req *req = container_of(waiter, struct nb_req, waiter);
 	struct nb_ctx *ctx;
-	bool more;
-	int old;
+	bool more, first;
+	int old, woken;
 
 	if (!nb_wake_folio_match(waiter, arg))
 		return 0;
@@ -65,14 +76,14 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 			break;
 	}
 	if (old == NB_ARMED) {
-		llist_add(&req->lnode, &ctx->ready);
+		first = llist_add(&req->lnode, &ctx->ready);
 		if (more)
-			WRITE_ONCE(ctx->urgent, true);
+			first |= !xchg(&ctx->urgent, true);
 		/* Full barrier: pairs with those of nb_wait() and nb_poll(). */
-		atomic_inc_return(&ctx->nr_ready);
+		woken = atomic_inc_return(&ctx->nr_ready);
 		/* after that barrier: either it sees the waiter or the waiter sees us */
-		if (waitqueue_active(&ctx->wait))
-			wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
+		if (waitqueue_active(&ctx->wait) && (first || is_enough(ctx, woken)))
+			nb_wake_waiters(ctx);
 	} else if (old == NB_DETACHED) {
 		llist_add(&req->lnode, &nb_reap_list);
 		schedule_work(&nb_reap_work);
@@ -88,6 +99,7 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 static ssize_t arm(struct nb_req *req)
 {
 	struct file *file = req->file;
+	unsigned int noio;
 	struct iov_iter iter;
 	struct kiocb kiocb;
 	ssize_t ret;
@@ -105,19 +117,28 @@ static ssize_t arm(struct nb_req *req)
 	nb_dst_iter(&req->dst, req->done, &iter);
 
 	/*
-	 * A lock that a writer holds is a reason to go to a worker, not to sleep. For
-	 * a block device this is the lock its ->read_iter takes; for the others it is
-	 * only asked for, since ->read_iter takes it itself.
+	 * A lock that a writer or a hole punch holds is a reason to go to a worker, not
+	 * to sleep. For a block device the first is the lock its ->read_iter takes;
+	 * else both are only asked for, since the read takes them itself.
 	 */
 	if (!nb_fm_lock(req->row, file))
 		return -EAGAIN;
+	if (!filemap_invalidate_trylock_shared(file->f_mapping)) {
+		nb_fm_unlock(req->row, file);
+		return -EAGAIN;
+	}
+	filemap_invalidate_unlock_shared(file->f_mapping);
+	/* No reclaim that writes, as in readahead under RWF_NOWAIT since 6.12. */
+	noio = memalloc_noio_save();
 	if (nb_fm_is_bdev(req->row)) {
 		ret = filemap_read(&kiocb, &iter, 0);
 		nb_fm_unlock(req->row, file);
-		return ret;
+	} else {
+		nb_fm_unlock(req->row, file);
+		ret = file->f_op->read_iter(&kiocb, &iter);
 	}
-	nb_fm_unlock(req->row, file);
-	return file->f_op->read_iter(&kiocb, &iter);
+	memalloc_noio_restore(noio);
+	return ret;
 }
 
 /*
@@ -150,6 +171,26 @@ static bool park(struct nb_batch *b, struct nb_req *req)
 	return true;
 }
 
+/*
+ * The bytes came in several steps, and this file system's own read would have held
+ * its lock over all of them: a write in between must not be seen by half. Now that
+ * they are resident copy them again, in one step. Return: false if they are not any
+ * more; then a worker's one blocking read does it, from the start.
+ */
+static bool reread(struct nb_req *req)
+{
+	ssize_t ret = -EAGAIN;
+
+	if (nb_fm_enabled(req->row))
+		ret = nb_fm_read(req->row, req->file, &req->dst, 0, req->pos, false);
+	if (ret >= 0 && (ret == req->dst.len || nb_at_eof(req->file, req->pos + ret))) {
+		req->done = ret;
+		return true;
+	}
+	req->done = 0;
+	return false;
+}
+
 /**
  * nb_miss() - take a read on that the cached step did not finish
  * @b: batch of the calling task, which has the ring's mm
@@ -172,6 +213,7 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 		}
 		if (ret > 0) {
 			req->done += ret;
+			req->steps++;
 			if (req->done < req->dst.len && !nb_at_eof(req->file, req->pos + req->done))
 				continue;
 			ret = 0;
@@ -181,6 +223,8 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 			/* an I/O error, no folio to wait on, a lock, or an end that moved */
 			return nb_punt(b, req);
 		}
+		if (!ret && req->steps > 1 && nb_fm_is_atomic(req->row) && !reread(req))
+			return nb_punt(b, req);
 		return nb_complete(b, req, nb_req_result(req, ret));
 	}
 }
@@ -193,8 +237,10 @@ static bool resume_by_lookup(struct nb_req *req)
 	if (!nb_fm_enabled(req->row))
 		return false;
 	ret = nb_fm_read(req->row, req->file, &req->dst, req->done, req->pos, false);
-	if (ret > 0)
+	if (ret > 0) {
 		req->done += ret;
+		req->steps++;
+	}
 	return req->done == req->dst.len ||
 	       (ret >= 0 && nb_at_eof(req->file, req->pos + req->done));
 }
@@ -228,6 +274,8 @@ void nb_run_ready(struct nb_batch *b)
 	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(b->ctx)), lnode) {
 		if (atomic_xchg(&req->state, NB_RUN) & NB_CANCEL)
 			nb_complete(b, req, -ECANCELED);
+		else if (fatal_signal_pending(current))
+			nb_complete(b, req, nb_req_result(req, -EINTR));
 		else if (resume_by_lookup(req))
 			nb_complete(b, req, req->done);
 		else
@@ -264,7 +312,7 @@ unsigned int nb_end_cancelled(struct nb_batch *b)
 	if (back) {
 		WRITE_ONCE(ctx->urgent, true);
 		if (wq_has_sleeper(&ctx->wait))
-			wake_up_poll(&ctx->wait, EPOLLIN | EPOLLRDNORM);
+			nb_wake_waiters(ctx);
 	}
 	return ended;
 }

@@ -8,7 +8,8 @@
  * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here.
  *
  * What a request holds, from alloc to free: its file, the submitter's
- * credentials and io cgroup, its copy of the vectors, a module reference. What it
+ * credentials and io cgroup, its copy of the vectors, its place in the user's
+ * account, a module reference. What it
  * holds while on the list: a context reference, given back by the one who posts
  * its CQE (nb_req_unlist() says who that is).
  */
@@ -37,14 +38,21 @@ static struct cgroup_subsys_state *get_io_cgroup(void)
  * @nf: its file, of this call
  * @rd: the read; its vectors move to the request
  *
- * Return: the request, in state NB_RUN and on the list, or NULL.
+ * Return: the request, in state NB_RUN and on the list, or NULL: no memory, or the
+ * user has max_requests.
  */
 struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd)
 {
-	struct nb_req *req = kmem_cache_zalloc(nb_req_cache, GFP_KERNEL_ACCOUNT);
+	struct nb_req *req;
 
-	if (!req)
+	if (!nb_user_get_req(ctx->user))
 		return NULL;
+	req = kmem_cache_zalloc(nb_req_cache, GFP_KERNEL_ACCOUNT);
+	if (!req) {
+		nb_user_put_req(ctx->user);
+		return NULL;
+	}
+	req->user = ctx->user;
 	atomic_set(&req->state, NB_RUN);
 	req->file = get_file(nf->file);
 	req->row = nf->row;
@@ -84,7 +92,7 @@ bool nb_req_unlist(struct nb_req *req)
 	return mine;
 }
 
-/* Free a request that is on no list, no queue and no wait queue. */
+/* Free a request that is on no list, no queue and no wait queue. Does not sleep. */
 void nb_req_free(struct nb_req *req)
 {
 	if (req->blkcg)
@@ -92,6 +100,7 @@ void nb_req_free(struct nb_req *req)
 	put_cred(req->cred);
 	kfree(req->dst.iov);
 	fput(req->file);
+	nb_user_put_req(req->user);
 	kmem_cache_free(nb_req_cache, req);
 	module_put(THIS_MODULE);
 }

@@ -13,7 +13,7 @@
  * head) is read once and checked; every index is masked with a mask of ours.
  *
  * | written by | word    | store here                  | read by | load there              |
- * | program    | SQ tail | nbread__ring_sq_publish     | kernel  | acquire in nb_ring_sq_ready |
+ * | program    | SQ tail | release, nbread_submit     | kernel  | acquire in nb_ring_sq_ready |
  * | kernel     | SQ head | release in nb_ring_take     | program | acquire, sq_space_left  |
  * | kernel     | CQ tail | release in nb_ring_publish  | program | acquire, cq_ready/peek  |
  * | program    | CQ head | release, nbread_cq_advance  | kernel  | acquire in nb_ring_cq_ready |

@@ -108,10 +108,14 @@ static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
 static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 		  const struct iovec *fast, size_t done)
 {
+	const struct iovec *iov = rd->dst.iov;
 	struct nb_req *req;
 
-	if (rd->dst.iov == fast) {
-		rd->dst.iov = kmemdup(fast, rd->dst.nr_segs * sizeof(*fast), GFP_KERNEL_ACCOUNT);
+	/* A copy in either case: import_iovec() charges its own to nobody. */
+	if (iov) {
+		rd->dst.iov = kmemdup(iov, rd->dst.nr_segs * sizeof(*iov), GFP_KERNEL_ACCOUNT);
+		if (iov != fast)
+			kfree(iov);
 		if (!rd->dst.iov)
 			goto nomem;
 	}
@@ -119,6 +123,7 @@ static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 	if (!req)
 		goto nomem;
 	req->done = done;
+	req->steps = !!done;
 	if (!req->verified || (rd->flags & NBREAD_SQE_ASYNC))
 		nb_punt(b, req);
 	else
@@ -140,7 +145,7 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		nb_file_get(nf, rd->fd);
 	}
 	err = nf->err;
-	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nf->oracle && !nb_file_oracle(nf->file, true))
+	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
 		err = -EPERM;
 	if (!err)
 		err = take_buffer(rd, fast);
@@ -239,8 +244,9 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 		nb_ring_take(ring, i);
 	if (i < taken)
 		unreserve(ctx, taken - i);
-	nb_file_put(&nf);
 	nb_flush(b);
 	mutex_unlock(&ctx->lock);
+	/* Last: an atime update may wait for a journal. */
+	nb_file_put(&nf);
 	return taken < 0 ? taken : i;
 }

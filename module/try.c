@@ -38,7 +38,7 @@ static struct nb_cached try_one(struct nb_file *nf, const struct nbread_try *t)
 		nb_file_get(nf, t->fd);
 	}
 	c.res = nf->err;
-	if (!c.res && (flags & NBREAD_SQE_NOIO) && !nf->oracle && !nb_file_oracle(nf->file, true))
+	if (!c.res && (flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
 		c.res = -EPERM;
 	if (!c.res && !access_ok(u64_to_user_ptr(t->addr), t->len))
 		c.res = -EFAULT;

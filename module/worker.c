@@ -9,10 +9,12 @@
  * References: a queued request owns itself; nb_work() pins the mm only while it
  * runs, so that exit frees the memory of a program whose reads are still queued.
  *
- * The memory cgroup follows from the mm (kthread_use_mm), for page cache and slab.
+ * Not the submitter's, since a worker is another task: its pid, as a FUSE server and
+ * fanotify see it, its io priority, and its count of bytes read (/proc/PID/io).
  */
 #include <linux/blk-cgroup.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 
 #include "internal.h"
@@ -55,17 +57,36 @@ static int read_blocking(struct nb_req *req)
 static int read_as_owner(struct nb_req *req)
 {
 	const struct cred *old = override_creds(req->cred);
+	struct mem_cgroup *memcg, *old_memcg;
 	int ret;
 
 #ifdef CONFIG_BLK_CGROUP
 	kthread_associate_blkcg(req->blkcg);
 #endif
+	/* Page cache is charged by the mm, but slab of a kernel thread to nobody. */
+	memcg = get_mem_cgroup_from_mm(req->ctx->mm);
+	old_memcg = set_active_memcg(memcg);
 	ret = read_blocking(req);
+	set_active_memcg(old_memcg);
+	mem_cgroup_put(memcg);
 #ifdef CONFIG_BLK_CGROUP
 	kthread_associate_blkcg(NULL);
 #endif
 	revert_creds(old);
 	return ret;
+}
+
+/*
+ * Has the last process that used the mm exited? Workers that overlap keep mm_users
+ * above zero, so that alone would let them read the whole queue of a dead process.
+ */
+static bool mm_is_abandoned(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	return !rcu_access_pointer(mm->owner);
+#else
+	return false;
+#endif
 }
 
 static void nb_work(struct work_struct *work)
@@ -82,7 +103,7 @@ static void nb_work(struct work_struct *work)
 	/* A second reference: nb_complete() gives the request's back before the flush. */
 	refcount_inc(&ctx->refs);
 	nb_batch_init(&b, ctx);
-	if (mmget_not_zero(ctx->mm)) {
+	if (!mm_is_abandoned(ctx->mm) && mmget_not_zero(ctx->mm)) {
 		kthread_use_mm(ctx->mm);
 		ret = read_as_owner(req);
 		kthread_unuse_mm(ctx->mm);

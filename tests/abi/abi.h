@@ -74,15 +74,13 @@ struct nbread_cqe abi_next(struct raw *r);
 
 /*
  * Reads that do not end by themselves: of a block device that holds them until
- * abi_hold_end().
+ * abi_hold_release(). Release before the test ends, or the module stays in use.
  */
 
-/** abi_hold_begin - the open device; its size is 4 GiB */
+/** abi_hold_begin - the open device; its size is 4 GiB, nothing of it is resident */
 int abi_hold_begin(void);
 
 /** abi_hold_release - all reads held now end; later ones are held again */
 void abi_hold_release(void);
-
-void abi_hold_end(void);
 
 #endif /* NBREAD_TESTS_ABI_H */

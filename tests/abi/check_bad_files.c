@@ -147,7 +147,7 @@ static const struct {
 	{ "o_path_fd", open_o_path, -EBADF },
 	{ "write_only_file", open_write_only, -EBADF },
 	{ "write_only_o_direct_file", open_write_only_direct, -EBADF },
-	{ "pipe_writer", open_pipe_writer, -EBADF },
+	{ "pipe_writer", open_pipe_writer, -ESPIPE },
 	{ "the_device_itself", open_device, -EBADF },
 	{ "directory", open_directory, -EISDIR },
 	{ "pipe", open_pipe, -ESPIPE },

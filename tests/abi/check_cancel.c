@@ -21,7 +21,7 @@ static void let_go(void)
 {
 	close(held);
 	raw_close(&ring);
-	abi_hold_end();
+	abi_hold_release();
 }
 
 /* Reads with user_data 100, 101, 102, 100, 101, 102 and so on. */

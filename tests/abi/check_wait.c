@@ -27,7 +27,7 @@ static void let_go(void)
 {
 	close(held);
 	raw_close(&ring);
-	abi_hold_end();
+	abi_hold_release();
 }
 
 static void park(unsigned int n)

@@ -62,12 +62,13 @@ static unsigned int nr_found;
 static int candidate(const char *name, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)ftw;
-	if (type != FTW_F || !S_ISREG(st->st_mode) || !st->st_size || (uint64_t)st->st_size > BIGGEST)
+	if (type != FTW_F || !S_ISREG(st->st_mode) || !st->st_size ||
+	    (uint64_t)st->st_size > BIGGEST)
 		return 0;
 	if (nr_found % 1024 == 0)
 		found = need(realloc(found, (nr_found + 1024) * sizeof(*found)));
-	found[nr_found++] = (struct candidate){ need(strdup(name)), st->st_size, st->st_dev,
-						st->st_ino };
+	found[nr_found++] =
+		(struct candidate){ need(strdup(name)), st->st_size, st->st_dev, st->st_ino };
 	return 0;
 }
 
@@ -168,9 +169,9 @@ static void prepare(void)
 		/* What an earlier pass read must not count for this one. */
 		memset(f->data, 0xa5, f->size);
 		for (off = 0; off < f->size; off += CHUNK)
-			chunks.chunk[chunks.n++] = (struct chunk){
-				f, off, f->size - off < CHUNK ? f->size - off : CHUNK
-			};
+			chunks.chunk[chunks.n++] =
+				(struct chunk){ f, off,
+						f->size - off < CHUNK ? f->size - off : CHUNK };
 	}
 }
 
@@ -283,8 +284,8 @@ static int run_all(void)
 	printf("\nReads of %u KiB, %u of them; pairs are cold/warm. Times under emulation compare\n"
 	       "engines with each other, not with real hardware.\n\n",
 	       CHUNK >> 10, chunks.n);
-	printf("%-21s %8s %8s  %11s  %11s  %11s %8s  %11s\n", "engine", "cold ms", "warm ms", "hits",
-	       "waited", "punted", "threads", "switches");
+	printf("%-21s %8s %8s  %11s  %11s  %11s %8s  %11s\n", "engine", "cold ms", "warm ms",
+	       "hits", "waited", "punted", "threads", "switches");
 	for (i = 0; i < nr_engines; i++) {
 		ret = engines[i].init();
 		if (ret) {
@@ -296,7 +297,9 @@ static int run_all(void)
 		engines[i].exit();
 		if (failed) {
 			printf("%-21s FAILED: %s\n", engines[i].name,
-			       cold.why ? cold.why : warm.why ? warm.why : "wrong bytes, see above");
+			       cold.why ? cold.why :
+			       warm.why ? warm.why :
+					  "wrong bytes, see above");
 			break;
 		}
 		print_row(&engines[i], &cold, &warm);

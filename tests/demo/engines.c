@@ -253,7 +253,7 @@ static int run_nbread(const struct chunks *c, struct pass *p)
 		if (ret < 0)
 			return wrong(p, ret);
 		n = 0;
-		nbread_for_each_cqe (&ring, head, cqe) {
+		nbread_for_each_cqe(&ring, head, cqe) {
 			now = nbread_cqe_get_data(cqe);
 			/* A read is whole, or it failed: there is nothing to go on with. */
 			if (cqe->res != (int)now->len)

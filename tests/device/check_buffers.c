@@ -50,7 +50,8 @@ START_TEST(a_read_into_a_mapping_of_the_same_pages_ends)
 				nbtest_warm(fd);
 			res = read_by(&ring, way, fd, map, SIZE, 0);
 			if (must)
-				ck_assert_msg(res == (int)SIZE, "way %d, cold %d: %d", way, cold, res);
+				ck_assert_msg(res == (int)SIZE, "way %d, cold %d: %d", way, cold,
+					      res);
 			else
 				ck_assert_msg(res == -EAGAIN || (res > 0 && res <= (int)SIZE),
 					      "way %d, cold %d: %d", way, cold, res);
@@ -132,8 +133,8 @@ START_TEST(a_buffer_that_was_never_touched_is_faulted_in)
 
 	dev_ring(&ring, 8);
 	for (int way = 0; way < NR_WAYS; way++) {
-		unsigned char *buf =
-			mmap(NULL, MB(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		unsigned char *buf = mmap(NULL, MB(1), PROT_READ | PROT_WRITE,
+					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		ck_assert_int_eq(read_by(&ring, way, fd, buf, MB(1) - 7, 7), MB(1) - 7);
 		dev_check(buf, MB(1) - 7, 7, 17);

@@ -129,7 +129,8 @@ START_TEST(through_four_entries)
 			ck_assert_uint_eq(cqe->user_data, got + i);
 			ck_assert_int_eq(cqe->res, rows[_i].reads ? 16 : 0);
 			if (rows[_i].reads)
-				dev_check(buf + (got + i) % 64 * 16, 16, (got + i) % 16000 * 16, 11);
+				dev_check(buf + (got + i) % 64 * 16, 16, (got + i) % 16000 * 16,
+					  11);
 			i++;
 		}
 		nbread_cq_advance(&ring, i);

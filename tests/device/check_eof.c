@@ -12,11 +12,21 @@ static const struct {
 	size_t off, len;
 	int want;
 } rows[] = {
-	{ 0, SIZE, SIZE },	{ 0, SIZE + 1, SIZE },	{ 0, KB(64), SIZE },
-	{ 9999, 1, 1 },		{ 9999, 100, 1 },	{ 2 * PG, PG, SIZE - 2 * PG },
-	{ SIZE - 1, KB(64), 1 }, { SIZE, 1, 0 },	{ SIZE, PG, 0 },
-	{ SIZE + 1, 1, 0 },	{ 3 * PG, PG, 0 },	{ MB(100), PG, 0 },
-	{ 0, 0, 0 },		{ SIZE, 0, 0 },		{ MB(1), 0, 0 },
+	{ 0, SIZE, SIZE },
+	{ 0, SIZE + 1, SIZE },
+	{ 0, KB(64), SIZE },
+	{ 9999, 1, 1 },
+	{ 9999, 100, 1 },
+	{ 2 * PG, PG, SIZE - 2 * PG },
+	{ SIZE - 1, KB(64), 1 },
+	{ SIZE, 1, 0 },
+	{ SIZE, PG, 0 },
+	{ SIZE + 1, 1, 0 },
+	{ 3 * PG, PG, 0 },
+	{ MB(100), PG, 0 },
+	{ 0, 0, 0 },
+	{ SIZE, 0, 0 },
+	{ MB(1), 0, 0 },
 };
 
 START_TEST(a_resident_file_ends_where_pread_says_and_that_is_a_hit)
@@ -33,7 +43,8 @@ START_TEST(a_resident_file_ends_where_pread_says_and_that_is_a_hit)
 
 		ck_assert_int_eq(pread(fd, buf, len, off), rows[i].want);
 		memset(buf, 0xa5, KB(64));
-		for (unsigned int flags = 0; flags <= NBREAD_SQE_CACHED; flags += NBREAD_SQE_CACHED) {
+		for (unsigned int flags = 0; flags <= NBREAD_SQE_CACHED;
+		     flags += NBREAD_SQE_CACHED) {
 			cqe = dev_read(&ring, fd, buf, len, off, flags);
 			ck_assert_int_eq(cqe.res, rows[i].want);
 			if (cqe.res)

@@ -131,8 +131,9 @@ START_TEST(a_refused_noio_of_a_cold_file_starts_no_io)
 	dev_ring(&ring, 8);
 	dev_nobody();
 	ck_assert_int_eq(dev_try(&ring, own, buf, SIZE, 0, NBREAD_SQE_NOIO).res, -EPERM);
-	ck_assert_int_eq(dev_read(&ring, own, buf, SIZE, 0, NBREAD_SQE_CACHED | NBREAD_SQE_NOIO).res,
-			 -EPERM);
+	ck_assert_int_eq(
+		dev_read(&ring, own, buf, SIZE, 0, NBREAD_SQE_CACHED | NBREAD_SQE_NOIO).res,
+		-EPERM);
 	dev_root();
 	ck_assert_uint_eq(dev_reads(fs), reads);
 	ck_assert_uint_eq(nbtest_resident(fd, 0, SIZE), 0);

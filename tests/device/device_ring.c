@@ -152,6 +152,12 @@ long dev_module_refs(void)
 	return strtol(text, NULL, 10);
 }
 
+long dev_module_idle(void)
+{
+	nbtest_wait_until(dev_module_refs() == 0, 20000);
+	return dev_module_refs();
+}
+
 void dev_nobody(void)
 {
 	ck_assert_int_eq(setgroups(0, NULL), 0);

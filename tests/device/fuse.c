@@ -28,9 +28,9 @@ static struct {
 /* What a reader that was killed no longer waits for is ENOENT: no matter. */
 static void reply(uint64_t unique, int error, const void *data, size_t len)
 {
-	struct fuse_out_header h = {
-		.len = (uint32_t)(sizeof(h) + len), .error = error, .unique = unique
-	};
+	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + len),
+				     .error = error,
+				     .unique = unique };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)data, len } };
 	ssize_t ret = writev(dev_fd, iov, len ? 2 : 1);
 
@@ -144,8 +144,8 @@ const char *fuse_start(uint64_t size, unsigned int id)
 	file_id = id;
 	nr_held = 0;
 	holding = false;
-	snprintf(options, sizeof(options),
-		 "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other", dev_fd);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other",
+		 dev_fd);
 	if (mount("nbt-fuse", POINT, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
 		nbtest_fatal("mount: %m");
 	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);

@@ -7,8 +7,6 @@
 #include "dm.h"
 #include "parked.h"
 
-#define STRIDE (2 * PG)
-
 static long files_open(void)
 {
 	char text[64];
@@ -44,9 +42,9 @@ void parked_base(struct parked *p, int kind)
 	p->fs = dev_fs(kind);
 	p->kind = kind;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &many), 0);
-	p->fd = dev_cold_file(p->fs, PARKED * STRIDE, 7);
+	p->fd = dev_cold_file(p->fs, PARKED * PG, 7);
 	p->buf = dev_buf(PARKED * PARKED_LEN);
-	p->refs = dev_module_refs();
+	p->refs = dev_module_idle();
 	p->files = files_open();
 	p->objects = slab_objects();
 }
@@ -60,8 +58,8 @@ void parked_start(struct parked *p)
 	dev_ring(&p->ring, 1024);
 	dev_hold(p->fs);
 	for (int i = 0; i < PARKED; i++)
-		dev_prep(&p->ring, p->fds[i], p->buf + i * PARKED_LEN, PARKED_LEN, i * STRIDE + i,
-			 0, i);
+		dev_prep(&p->ring, p->fds[i], p->buf + i * PARKED_LEN, PARKED_LEN, PARKED_OFF(i), 0,
+			 i);
 	dev_submit(&p->ring, PARKED);
 	dev_check_none(&p->ring);
 	ck_assert_uint_ge(dev_held(p->fs), PARKED);

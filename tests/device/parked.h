@@ -11,6 +11,9 @@
 #define PARKED 1000
 #define PARKED_LEN 512
 
+/* Of a page of its own, not at its start */
+#define PARKED_OFF(i) ((off_t)((i) * (PG + 1)))
+
 struct parked {
 	const struct dev_fs *fs;
 	int kind;

@@ -120,8 +120,7 @@ static int uring_batch(const uint64_t *off, unsigned int len, bool fixed)
 	ret = io_uring_submit_and_wait(&uring, BATCH);
 	if (ret != BATCH)
 		return fail("submit", ret < 0 ? -ret : 0);
-	io_uring_for_each_cqe (&uring, head, cqe)
-		good += cqe->res == (int)len;
+	io_uring_for_each_cqe(&uring, head, cqe) good += cqe->res == (int)len;
 	io_uring_cq_advance(&uring, BATCH);
 	return good == BATCH ? 0 : fail("a read failed or was short", 0);
 }
@@ -161,7 +160,7 @@ static int run_nbread(const uint64_t *off, unsigned int len)
 	ret = nbread_submit_and_wait(&ring, BATCH);
 	if (ret != BATCH)
 		return fail("submit", ret < 0 ? -ret : 0);
-	nbread_for_each_cqe (&ring, head, cqe)
+	nbread_for_each_cqe(&ring, head, cqe)
 		good += cqe->res == (int)len && cqe->flags == NBREAD_CQE_HIT;
 	nbread_cq_advance(&ring, BATCH);
 	return good == BATCH ? 0 : fail("a read failed, was short or was no hit", 0);
@@ -357,8 +356,8 @@ int main(int argc, char **argv)
 	}
 	exact = clock_counts_instructions();
 	unit = exact ? "instructions" : "ns (not under --icount)";
-	printf("# %s a cached read, batches of %d, %d reads a run, least / median of %d runs\n", unit,
-	       BATCH, BATCH * BATCHES, RUNS);
+	printf("# %s a cached read, batches of %d, %d reads a run, least / median of %d runs\n",
+	       unit, BATCH, BATCH * BATCHES, RUNS);
 	printf("# %-22s %15s %15s %15s\n", "engine", "512 B", "4 KiB", "64 KiB");
 	for (e = 0; e < n; e++) {
 		printf("# %-22s", engines[e].name);

@@ -91,7 +91,9 @@ static void done(uint64_t user_data, int res, unsigned int flags)
 	if (!s->busy || s->a.number != user_data / DEPTH) {
 		s->a.res = res;
 		s->a.flags = flags;
-		mismatch(&s->a, "a completion for a read that is not in flight (the last one of its slot is shown)");
+		mismatch(
+			&s->a,
+			"a completion for a read that is not in flight (the last one of its slot is shown)");
 		return;
 	}
 	s->a.res = res;
@@ -279,7 +281,8 @@ static void report(const uint64_t counts[MUTATIONS], double seconds)
 
 	printf("# reads: %llu", (unsigned long long)mix.completed);
 	for (k = 0; k < KINDS; k++)
-		printf("%s%llu %s", k ? ", " : " (", (unsigned long long)mix.kinds[k], kind_name[k]);
+		printf("%s%llu %s", k ? ", " : " (", (unsigned long long)mix.kinds[k],
+		       kind_name[k]);
 	printf("; %llu with vectors), mean length %llu, %llu short, %llu at end of file, %llu -EAGAIN\n",
 	       (unsigned long long)mix.vecs,
 	       (unsigned long long)(mix.completed ? mix.asked / mix.completed : 0),
@@ -288,8 +291,7 @@ static void report(const uint64_t counts[MUTATIONS], double seconds)
 	if (mix.engine->flags)
 		printf("# hits: %llu, waited: %llu, punted: %llu\n", (unsigned long long)mix.hits,
 		       (unsigned long long)mix.waited, (unsigned long long)mix.punted);
-	printf("# reads that a mutation overlapped with: %llu\n",
-	       (unsigned long long)mix.raced);
+	printf("# reads that a mutation overlapped with: %llu\n", (unsigned long long)mix.raced);
 	printf("# mutations:");
 	for (k = 0; k < MUTATIONS; k++)
 		printf("%s %llu %s", k ? "," : "", (unsigned long long)counts[k], mutation_name[k]);
@@ -350,9 +352,12 @@ static int mix_on(const char *dir, const char *dev)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "reads", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 's' },
-		{ "dir", required_argument, NULL, 'd' },   { "dev", required_argument, NULL, 'b' },
-		{ "engine", required_argument, NULL, 'e' }, { "self-test", no_argument, NULL, 't' },
+		{ "reads", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "dev", required_argument, NULL, 'b' },
+		{ "engine", required_argument, NULL, 'e' },
+		{ "self-test", no_argument, NULL, 't' },
 		{ 0 },
 	};
 	const char *dir = getenv("NBREAD_MNT");

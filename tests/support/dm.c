@@ -156,6 +156,11 @@ void dm_resume(const char *name)
 	nbtest_must_sh(DMSETUP " resume %s", name);
 }
 
+void dm_let_go(const char *name)
+{
+	nbtest_must_sh(DMSETUP " suspend --nolockfs %s && " DMSETUP " resume %s", name, name);
+}
+
 unsigned int dm_in_flight(const char *name)
 {
 	char path[128], line[128];

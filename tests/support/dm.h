@@ -63,6 +63,9 @@ void dm_message(const char *name, const char *fmt, ...) __attribute__((format(pr
 void dm_suspend(const char *name);
 void dm_resume(const char *name);
 
+/** dm_let_go - both: what a delay device holds ends now, what comes is held again */
+void dm_let_go(const char *name);
+
 /** dm_in_flight - reads that were sent to the device and have not come back */
 unsigned int dm_in_flight(const char *name);
 

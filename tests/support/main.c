@@ -3,7 +3,10 @@
  * main() of every runner: all suites of a tier, each test in a process of its
  * own.
  *
- *   nbread-TIER [--list]     --list: only the names of the tests
+ *   nbread-TIER [--part I/N] [--list]
+ *
+ *   --part I/N   only every Nth test, from the Ith on: N of these make the whole
+ *   --list       only the names of the tests
  *
  * Environment: CK_RUN_CASE=name runs one test; CK_TAP_LOG_FILE_NAME=F writes the
  * results to F as they come, how many there will be to F.plan (so that a runner
@@ -19,10 +22,18 @@
 #include "runner.h"
 
 static bool list_only;
+static unsigned int part = 1, parts = 1;
 
 bool runner_list_only(void)
 {
 	return list_only;
+}
+
+bool runner_mine(void)
+{
+	static unsigned int n;
+
+	return n++ % parts == part - 1;
 }
 
 static int write_plan(const char *tap)
@@ -48,11 +59,16 @@ int main(int argc, char **argv)
 	SRunner *sr = srunner_create(NULL);
 	int failed;
 
-	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--list") != 0)) {
-		fprintf(stderr, "usage: %s [--list]\n", argv[0]);
-		return 2;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--list") == 0) {
+			list_only = true;
+		} else if (strcmp(argv[i], "--part") != 0 || ++i == argc ||
+			   sscanf(argv[i], "%u/%u", &part, &parts) != 2 || part < 1 ||
+			   part > parts) {
+			fprintf(stderr, "usage: %s [--part I/N] [--list]\n", argv[0]);
+			return 2;
+		}
 	}
-	list_only = argc == 2;
 
 	for (size_t i = 0; runner_suites[i]; i++)
 		srunner_add_suite(sr, runner_suites[i]());

@@ -15,6 +15,9 @@ extern Suite *(*const runner_suites[])(void);
 /** runner_list_only - '--list' was given */
 bool runner_list_only(void);
 
+/** runner_mine - whether the next test belongs to this part ('--part') */
+bool runner_mine(void);
+
 /** runner_planned - how many tests were added that CK_RUN_CASE lets run */
 unsigned int runner_planned(void);
 

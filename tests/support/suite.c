@@ -24,8 +24,11 @@ void nbtest_add_tcase(Suite *suite, const char *name, const TTest *fn, SFun setu
 		      int from, int to, unsigned int seconds)
 {
 	const char *wanted = getenv("CK_RUN_CASE");
-	TCase *tc = tcase_create(name);
+	TCase *tc;
 
+	if (!runner_mine())
+		return;
+	tc = tcase_create(name);
 	tcase_set_timeout(tc, seconds);
 	if (setup || teardown)
 		tcase_add_checked_fixture(tc, setup, teardown);

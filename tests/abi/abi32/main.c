@@ -37,7 +37,7 @@ static void this_program_has_32_bits(void)
 {
 	CHECK(sizeof(void *) == 4);
 	CHECK(sizeof(struct iovec) == 8);
-	CHECK(sizeof(struct nbread_setup) == 136);
+	CHECK(sizeof(struct nbread_setup) == 128);
 	CHECK(sizeof(struct nbread_query) == 104);
 }
 

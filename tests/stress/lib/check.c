@@ -59,7 +59,8 @@ static bool byte_fits(const struct allowed *w, unsigned int at, unsigned char va
 		if (!value)
 			return true;
 	}
-	if (w->gen && at < w->cut && (unsigned char)(model_word(w->m, index, w->gen) >> shift) == value)
+	if (w->gen && at < w->cut &&
+	    (unsigned char)(model_word(w->m, index, w->gen) >> shift) == value)
 		return true;
 	for (gen = w->seq + 1; gen <= w->high; gen++) {
 		if ((unsigned char)(model_word(w->m, index, gen) >> shift) == value)
@@ -76,13 +77,14 @@ static void describe(struct fault *why, const struct allowed *w, unsigned int at
 	char later[64] = "";
 
 	if (w->high > w->seq)
-		snprintf(later, sizeof(later), " or a generation in [%u, %u]%s", w->seq + 1, w->high,
-			 w->zero && gen ? " or zero" : "");
-	snprintf(why->text, sizeof(why->text),
-		 "%s at file offset %llu (word %llu of file %u): got %016llx, expected %s %u%s, that is %016llx",
-		 what, (unsigned long long)(w->unit * UNIT + at), index, w->m->id, got,
-		 gen ? "generation" : "zero, generation", gen, later,
-		 gen ? (unsigned long long)model_word(w->m, index, gen) : 0ull);
+		snprintf(later, sizeof(later), " or a generation in [%u, %u]%s", w->seq + 1,
+			 w->high, w->zero && gen ? " or zero" : "");
+	snprintf(
+		why->text, sizeof(why->text),
+		"%s at file offset %llu (word %llu of file %u): got %016llx, expected %s %u%s, that is %016llx",
+		what, (unsigned long long)(w->unit * UNIT + at), index, w->m->id, got,
+		gen ? "generation" : "zero, generation", gen, later,
+		gen ? (unsigned long long)model_word(w->m, index, gen) : 0ull);
 }
 
 static bool check_bytes(const struct allowed *w, unsigned int at, const unsigned char *p,
@@ -167,8 +169,7 @@ static uint32_t up_to(uint64_t size, const struct answer *a)
  * it grows it in steps), so a whole answer has a length between two bounds:
  * one length exactly when the size did not change.
  */
-static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most,
-			 struct fault *why)
+static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most, struct fault *why)
 {
 	uint64_t end = load(&a->m->sizes_started);
 	uint64_t min = UINT64_MAX;
@@ -242,8 +243,8 @@ bool model_check(const struct answer *a, struct fault *why)
 	}
 	if (a->have_flags && !check_flags(a, least, most, cached)) {
 		snprintf(why->text, sizeof(why->text),
-			 "wrong flags %#x%s%s%s: a whole answer has %u to %u bytes, res is %d", a->flags,
-			 a->flags & NBREAD_CQE_HIT ? " HIT" : "",
+			 "wrong flags %#x%s%s%s: a whole answer has %u to %u bytes, res is %d",
+			 a->flags, a->flags & NBREAD_CQE_HIT ? " HIT" : "",
 			 a->flags & NBREAD_CQE_WAITED ? " WAITED" : "",
 			 a->flags & NBREAD_CQE_PUNTED ? " PUNTED" : "", least, most, a->res);
 		return false;

@@ -64,7 +64,7 @@ static int nb_reap(bool wait, engine_done *done)
 	} while (ret == -EINTR);
 	if (ret)
 		return ret == -EAGAIN && !wait ? 0 : ret;
-	nbread_for_each_cqe (&ring, head, cqe) {
+	nbread_for_each_cqe(&ring, head, cqe) {
 		done(cqe->user_data, cqe->res, cqe->flags);
 		n++;
 	}
@@ -96,7 +96,8 @@ static int nb_try(struct answer *const *a, const int *fd, unsigned int n)
 	}
 	/* We own the files, so the flag says what the count says. */
 	if (ret >= 0 && ret != hits) {
-		printf("# nbread_try_many() returned %d, but %d of its answers are hits\n", ret, hits);
+		printf("# nbread_try_many() returned %d, but %d of its answers are hits\n", ret,
+		       hits);
 		return -EPROTO;
 	}
 	return ret;

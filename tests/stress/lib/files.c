@@ -21,10 +21,9 @@ static const struct {
 	uint64_t size;
 	bool quiet;
 } layout[] = {
-	{ 1 * MIB, false },	       { 1 * MIB, false },
-	{ 1536 * KIB, false },	       { 256 * KIB, false },
-	{ 4 * MIB + 4093, true },      { 1 * MIB + 1, true },
-	{ 777, true },		       { 2 * MIB + 512, true },
+	{ 1 * MIB, false },   { 1 * MIB, false },	{ 1536 * KIB, false },
+	{ 256 * KIB, false }, { 4 * MIB + 4093, true }, { 1 * MIB + 1, true },
+	{ 777, true },	      { 2 * MIB + 512, true },
 };
 
 static int said(const char *what, const char *name)
@@ -73,7 +72,8 @@ static int fill(struct model *m, const char *name)
 	if (pwrite(m->wfd, want, size, m->start) != (ssize_t)size || fsync(m->wfd))
 		ret = said("cannot be filled", name);
 	model_end(m, seq, 0, whole, false);
-	if (!ret && (pread(m->fd[0], got, ask, m->start) != (ssize_t)size || memcmp(got, want, size))) {
+	if (!ret &&
+	    (pread(m->fd[0], got, ask, m->start) != (ssize_t)size || memcmp(got, want, size))) {
 		printf("# %s: pread(2) does not give back what was written\n", name);
 		ret = -1;
 	}

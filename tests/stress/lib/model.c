@@ -84,9 +84,9 @@ void model_end(struct model *m, uint32_t seq, uint64_t from, uint64_t to, bool z
 
 	if (from % UNIT) { /* only truncate: the unit's head stays, its tail is zero */
 		base = m->base[u];
-		store(&m->base[u], BASE(BASE_GEN(base), seq,
-					BASE_CUT(base) < from % UNIT ? BASE_CUT(base) :
-								       from % UNIT));
+		store(&m->base[u],
+		      BASE(BASE_GEN(base), seq,
+			   BASE_CUT(base) < from % UNIT ? BASE_CUT(base) : from % UNIT));
 		u++;
 	}
 	for (; u < (to + UNIT - 1) / UNIT; u++)
@@ -153,9 +153,10 @@ bool buffer_check(const struct answer *a, struct fault *why)
 		p = a->iov[i].iov_base;
 		bad = not_poison(gap, p);
 		if (bad) {
-			snprintf(why->text, sizeof(why->text),
-				 "the byte %td before vector %u of the buffer was overwritten with %02x",
-				 p - bad, i, *bad);
+			snprintf(
+				why->text, sizeof(why->text),
+				"the byte %td before vector %u of the buffer was overwritten with %02x",
+				p - bad, i, *bad);
 			return false;
 		}
 		gap = p + a->iov[i].iov_len;
@@ -174,7 +175,8 @@ bool buffer_check(const struct answer *a, struct fault *why)
 	bad = not_poison(gap, to + CANARY);
 	if (bad) {
 		snprintf(why->text, sizeof(why->text),
-			 "the byte %td behind the buffer was overwritten with %02x", bad - gap, *bad);
+			 "the byte %td behind the buffer was overwritten with %02x", bad - gap,
+			 *bad);
 		return false;
 	}
 	return true;

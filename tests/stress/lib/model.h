@@ -44,7 +44,7 @@
 #define BASE(gen, seq, cut) ((uint64_t)(gen) << 37 | (uint64_t)(seq) << 10 | (cut))
 #define BASE_GEN(b) ((uint32_t)((b) >> 37))
 #define BASE_SEQ(b) ((uint32_t)((b) >> 10) & ((1u << 27) - 1))
-#define BASE_CUT(b) ((uint32_t)(b) & 1023)
+#define BASE_CUT(b) ((uint32_t)(b)&1023)
 
 /* A file, or a window of a block device. */
 struct model {

@@ -117,38 +117,146 @@ static void missed_answer(void)
 	a.flags = 0;
 }
 
-static void quiet(void) { ragged_answer(); m.quiet = true; }
-static void nothing(void) {}
-static void bit(void) { buf()[4711] ^= 4; }
-static void stale(void) { put(99, model_word(&m, OFF / 8 + 99, 2)); }
-static void future(void) { put(99, model_word(&m, OFF / 8 + 99, 4)); }
-static void moved(void) { memmove(buf() + 512, buf() + 520, 4096); }
-static void other_file(void) { put(99, get(99) ^ 1ull << 56); }
-static void zeroed(void) { memset(buf() + 4096, 0, 4096); }
-static void not_delivered(void) { memset(buf() + LEN - 4096, POISON, 4096); }
-static void short_read(void) { a.res = 4096; }
-static void false_eof(void) { a.res = 0; a.flags = 0; }
-static void leaked_eagain(void) { a.res = -EAGAIN; a.flags = 0; }
-static void error(void) { a.res = -EIO; a.flags = 0; }
-static void too_long(void) { a.res++; }
-static void head_byte(void) { buf()[0] ^= 1; }
-static void tail_byte(void) { buf()[1002] ^= 1; }
-static void before(void) { arena[CANARY - 1] = 0; }
-static void behind(void) { arena[CANARY + LEN] = 0; }
-static void behind_res(void) { buf()[1003] = 0; }
-static void touched(void) { buf()[5000] = 0; }
-static void stale_tail(void) { put(100, model_word(&m, OFF / 8 + 100, 3)); }
-static void cached_eof(void) { a.res = 0; a.kind = KIND_CACHED; a.flags = 0; }
-static void cached_error(void) { a.res = -EPERM; a.kind = KIND_NOIO; a.flags = 0; }
-static void short_hit(void) { a.res = 4096; a.kind = KIND_CACHED; }
-static void cached_waited(void) { a.kind = KIND_TRY; a.flags = NBREAD_CQE_WAITED; }
-static void unhit(void) { a.kind = KIND_CACHED; a.flags = 0; }
-static void both(void) { a.flags = NBREAD_CQE_HIT | NBREAD_CQE_WAITED; }
-static void not_async(void) { a.kind = KIND_ASYNC; }
-static void cached_short(void) { a.kind = KIND_CACHED; a.res = 4096; a.flags = 0; }
-static void torn(void) { put(17, model_word(&m, OFF / 8 + 17, 3) + (4ull << 16)); }
-static void raced_older(void) { put(17, model_word(&m, OFF / 8 + 17, 2)); }
-static void raced_zero(void) { put(17, 0); }
+static void quiet(void)
+{
+	ragged_answer();
+	m.quiet = true;
+}
+static void nothing(void)
+{
+}
+static void bit(void)
+{
+	buf()[4711] ^= 4;
+}
+static void stale(void)
+{
+	put(99, model_word(&m, OFF / 8 + 99, 2));
+}
+static void future(void)
+{
+	put(99, model_word(&m, OFF / 8 + 99, 4));
+}
+static void moved(void)
+{
+	memmove(buf() + 512, buf() + 520, 4096);
+}
+static void other_file(void)
+{
+	put(99, get(99) ^ 1ull << 56);
+}
+static void zeroed(void)
+{
+	memset(buf() + 4096, 0, 4096);
+}
+static void not_delivered(void)
+{
+	memset(buf() + LEN - 4096, POISON, 4096);
+}
+static void short_read(void)
+{
+	a.res = 4096;
+}
+static void false_eof(void)
+{
+	a.res = 0;
+	a.flags = 0;
+}
+static void leaked_eagain(void)
+{
+	a.res = -EAGAIN;
+	a.flags = 0;
+}
+static void error(void)
+{
+	a.res = -EIO;
+	a.flags = 0;
+}
+static void too_long(void)
+{
+	a.res++;
+}
+static void head_byte(void)
+{
+	buf()[0] ^= 1;
+}
+static void tail_byte(void)
+{
+	buf()[1002] ^= 1;
+}
+static void before(void)
+{
+	arena[CANARY - 1] = 0;
+}
+static void behind(void)
+{
+	arena[CANARY + LEN] = 0;
+}
+static void behind_res(void)
+{
+	buf()[1003] = 0;
+}
+static void touched(void)
+{
+	buf()[5000] = 0;
+}
+static void stale_tail(void)
+{
+	put(100, model_word(&m, OFF / 8 + 100, 3));
+}
+static void cached_eof(void)
+{
+	a.res = 0;
+	a.kind = KIND_CACHED;
+	a.flags = 0;
+}
+static void cached_error(void)
+{
+	a.res = -EPERM;
+	a.kind = KIND_NOIO;
+	a.flags = 0;
+}
+static void short_hit(void)
+{
+	a.res = 4096;
+	a.kind = KIND_CACHED;
+}
+static void cached_waited(void)
+{
+	a.kind = KIND_TRY;
+	a.flags = NBREAD_CQE_WAITED;
+}
+static void unhit(void)
+{
+	a.kind = KIND_CACHED;
+	a.flags = 0;
+}
+static void both(void)
+{
+	a.flags = NBREAD_CQE_HIT | NBREAD_CQE_WAITED;
+}
+static void not_async(void)
+{
+	a.kind = KIND_ASYNC;
+}
+static void cached_short(void)
+{
+	a.kind = KIND_CACHED;
+	a.res = 4096;
+	a.flags = 0;
+}
+static void torn(void)
+{
+	put(17, model_word(&m, OFF / 8 + 17, 3) + (4ull << 16));
+}
+static void raced_older(void)
+{
+	put(17, model_word(&m, OFF / 8 + 17, 2));
+}
+static void raced_zero(void)
+{
+	put(17, 0);
+}
 
 static const struct {
 	const char *name;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Little memory: in a cgroup whose limit is far below the file's size every read
+ * is right, and a try neither fails nor waits for the device.
+ */
+#include "device.h"
+
+#define LIMIT MB(16)
+#define SIZE MB(48)
+
+/* In a cgroup of our own until the test ends; false where there is none */
+static bool limit_memory(void)
+{
+	return nbtest_sh("cd /sys/fs/cgroup && echo +memory >cgroup.subtree_control && "
+			 "mkdir -p nbt-low && echo %zu >nbt-low/memory.max && "
+			 "echo 0 >nbt-low/memory.swap.max 2>/dev/null; "
+			 "echo %d >/sys/fs/cgroup/nbt-low/cgroup.procs",
+			 LIMIT, getpid()) == 0;
+}
+
+START_TEST(reads_of_a_file_larger_than_the_memory_limit_are_right)
+{
+	int fd = dev_cold_file(dev_fs(_i), SIZE, 19);
+	unsigned char *buf = dev_buf(16 * KB(128));
+	struct nbread ring;
+	size_t put = 0, done = 0;
+
+	if (!limit_memory())
+		nbtest_skip("no cgroup2 with the memory controller");
+	dev_ring(&ring, 16);
+	while (done < SIZE) {
+		struct nbread_cqe cqe;
+
+		for (; put < SIZE && put - done < 16 * KB(128); put += KB(128))
+			dev_prep(&ring, fd, buf + put % (16 * KB(128)), KB(128), put, 0, put);
+		ck_assert_int_ge(nbread_submit(&ring), 0);
+		/* All of a round: the slots of the buffer go by their place in it. */
+		for (size_t n = (put - done) / KB(128); n; n--) {
+			cqe = dev_next(&ring);
+			ck_assert_msg(cqe.res == KB(128), "at %llu: %d",
+				      (unsigned long long)cqe.user_data, cqe.res);
+			dev_check(buf + cqe.user_data % (16 * KB(128)), KB(128), cqe.user_data, 19);
+			done += KB(128);
+		}
+	}
+	nbread_queue_exit(&ring);
+}
+END_TEST
+
+START_TEST(tries_under_a_memory_limit_say_eagain_or_give_the_data)
+{
+	const struct dev_fs *fs = dev_fs(_i);
+	int fd = dev_cold_file(fs, SIZE, 19);
+	unsigned char *buf = dev_buf(KB(64));
+	unsigned int hits = 0, misses = 0;
+	struct nbread ring;
+
+	if (!limit_memory())
+		nbtest_skip("no cgroup2 with the memory controller");
+	dev_ring(&ring, 16);
+	for (size_t off = 0; off < SIZE; off += KB(64)) {
+		int res = dev_try(&ring, fd, buf, KB(64), off, 0).res;
+
+		ck_assert_msg(res == -EAGAIN || (res > 0 && res <= (int)KB(64)), "at %zu: %d", off,
+			      res);
+		if (res > 0)
+			dev_check(buf, res, off, 19);
+		hits += res > 0;
+		misses += res < 0;
+	}
+	ck_assert_uint_gt(misses + hits, 0);
+	nbread_queue_exit(&ring);
+}
+END_TEST
+
+Suite *check_memory_suite(void)
+{
+	Suite *s = suite_create("memory");
+
+	dev_add_each(s, reads_of_a_file_larger_than_the_memory_limit_are_right);
+	dev_add_each(s, tries_under_a_memory_limit_say_eagain_or_give_the_data);
+	return s;
+}
