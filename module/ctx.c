@@ -116,13 +116,8 @@ static int check_setup(const struct nbread_setup *p)
 {
 	if (p->resv0 || memchr_inv(p->resv, 0, sizeof(p->resv)))
 		return -EINVAL;
-	if (p->ring_size || memchr_inv(&p->sq_off, 0, sizeof(p->sq_off)) ||
-	    memchr_inv(&p->cq_off, 0, sizeof(p->cq_off)))
-		return -EINVAL;
-	if (p->flags & ~(NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_SQWQ))
-		return -EINVAL;
 	if (p->flags)
-		return -EOPNOTSUPP;
+		return -EOPNOTSUPP; /* QUERY reports none */
 	return p->sq_thread_cpu || p->sq_thread_idle_ms ? -EINVAL : 0;
 }
 

@@ -39,8 +39,7 @@ int nb_file_info(struct nbread_file_info *info)
 {
 	struct nb_file nf;
 
-	if (info->path || info->reason || info->error || info->flags || info->fs_magic ||
-	    info->resv[0] || info->resv[1])
+	if (info->flags || info->resv[0] || info->resv[1])
 		return -EINVAL;
 	nb_file_get(&nf, info->fd);
 	if (!nf.file)

@@ -77,7 +77,7 @@ long nb_try(const struct nbread_try_batch *p)
 {
 	struct nbread_try __user *to = u64_to_user_ptr(p->reqs);
 	struct nbread_try chunk[NB_TRY_CHUNK];
-	unsigned int i, nr, at, hits = 0;
+	unsigned int i, nr, at, hits = 0, step = NB_TRY_CHUNK;
 	struct nb_file nf = {};
 	struct nb_cached c;
 	u64 bytes = 0;
@@ -87,14 +87,17 @@ long nb_try(const struct nbread_try_batch *p)
 	    p->reqs != (unsigned long)p->reqs)
 		return -EINVAL;
 	for (at = 0; at < p->nr && !ret; at += nr) {
-		nr = min_t(unsigned int, p->nr - at, NB_TRY_CHUNK);
+		nr = min(p->nr - at, step);
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
 		if (copy_from_user(chunk, to + at, nr * sizeof(*to))) {
-			ret = -EFAULT;
-			break;
+			/* Answer those before the bad one, one by one. */
+			ret = nr > 1 ? 0 : -EFAULT;
+			step = 1;
+			nr = 0;
+			continue;
 		}
 		for (i = 0; i < nr; i++) {
 			c = try_one(&nf, &chunk[i]);
