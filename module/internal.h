@@ -178,7 +178,7 @@ struct nb_file {
 };
 
 /* Completions of one task, on its stack, until they are posted together. */
-#define NB_BATCH 16
+#define NB_BATCH 32
 struct nb_batch {
 	struct nb_ctx *ctx;
 	unsigned int nr;

@@ -172,6 +172,27 @@ static bool park(struct nb_batch *b, struct nb_req *req)
 }
 
 /*
+ * Readahead that takes the place for "the expected one" only pushes its window on,
+ * and may bring the folios behind the one that is wanted (ondemand_readahead(), after an
+ * eviction). The second time the window has moved and it starts anew, so once more is
+ * worth a try; not if there is a folio: that one failed to read.
+ */
+static bool once_more(struct nb_req *req, loff_t *tried)
+{
+	loff_t pos = req->pos + req->done;
+	struct folio *folio;
+
+	if (*tried == pos)
+		return false;
+	*tried = pos;
+	folio = nb_get_folio(req->file->f_mapping, pos >> PAGE_SHIFT);
+	if (!folio)
+		return true;
+	folio_put(folio);
+	return false;
+}
+
+/*
  * The bytes came in several steps, and this file system's own read would have held
  * its lock over all of them: a write in between must not be seen by half. Now that
  * they are resident copy them again, in one step. Return: false if they are not any
@@ -198,6 +219,7 @@ static bool reread(struct nb_req *req)
  */
 void nb_miss(struct nb_batch *b, struct nb_req *req)
 {
+	loff_t tried = -1;
 	ssize_t ret;
 
 	for (;;) {
@@ -217,6 +239,8 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 			if (req->done < req->dst.len && !nb_at_eof(req->file, req->pos + req->done))
 				continue;
 			ret = 0;
+		} else if (ret == -EAGAIN && once_more(req, &tried)) {
+			continue;
 		} else if (ret == -EAGAIN ||
 			   (ret == -EOPNOTSUPP && !(req->file->f_flags & O_DIRECT)) ||
 			   (!ret && !nb_at_eof(req->file, req->pos + req->done))) {

@@ -276,7 +276,7 @@ static void print_closing(const struct pass *cold, const struct pass *warm, cons
 
 static int run_all(void)
 {
-	struct pass cold, warm, pool = { 0 };
+	struct pass cold, warm = { 0 }, pool = { 0 };
 	bool failed = false;
 	int ret = -ENODEV;
 	unsigned int i;

@@ -191,13 +191,13 @@ static void uring_push(struct chunk *c)
 static int run_uring(const struct chunks *c, struct pass *p)
 {
 	unsigned int next = 0;
-	unsigned int inflight = 0;
+	unsigned int flying = 0;
 	struct io_uring_cqe *cqe;
 	struct chunk *done;
 	int ret;
 
-	while (next < c->n || inflight) {
-		for (; next < c->n && inflight < DEPTH; inflight++)
+	while (next < c->n || flying) {
+		for (; next < c->n && flying < DEPTH; flying++)
 			uring_push(&c->chunk[next++]);
 		ret = io_uring_submit_and_wait(&uring, 1);
 		if (ret < 0)
@@ -213,7 +213,7 @@ static int run_uring(const struct chunks *c, struct pass *p)
 			if (done->len)
 				uring_push(done);
 			else
-				inflight--;
+				flying--;
 		}
 	}
 	return 0;
@@ -234,7 +234,7 @@ static void nb_exit(void)
 static int run_nbread(const struct chunks *c, struct pass *p)
 {
 	unsigned int next = 0;
-	unsigned int inflight = 0;
+	unsigned int flying = 0;
 	struct nbread_cqe *cqe;
 	struct nbread_sqe *sqe;
 	struct chunk *now;
@@ -242,8 +242,8 @@ static int run_nbread(const struct chunks *c, struct pass *p)
 	unsigned int n;
 	int ret;
 
-	while (next < c->n || inflight) {
-		for (; next < c->n && inflight < DEPTH; inflight++) {
+	while (next < c->n || flying) {
+		for (; next < c->n && flying < DEPTH; flying++) {
 			now = &c->chunk[next++];
 			sqe = nbread_get_sqe(&ring);
 			nbread_prep_read(sqe, now->file->fd, place(now), now->len, now->off);
@@ -264,7 +264,7 @@ static int run_nbread(const struct chunks *c, struct pass *p)
 			n++;
 		}
 		nbread_cq_advance(&ring, n);
-		inflight -= n;
+		flying -= n;
 	}
 	return 0;
 }

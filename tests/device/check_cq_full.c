@@ -18,7 +18,7 @@ static void prep_nop(struct nbread *ring, uint64_t user_data)
 {
 	struct nbread_sqe *sqe = nbread_get_sqe(ring);
 
-	ck_assert(sqe);
+	dev_must(sqe, "the submission queue is full");
 	nbread_prep_nop(sqe);
 	nbread_sqe_set_data64(sqe, user_data);
 }
@@ -117,17 +117,20 @@ START_TEST(through_four_entries)
 				prep_nop(&ring, put);
 		}
 		ret = nbread_submit(&ring);
-		ck_assert_int_ge(ret, 0);
+		dev_must(ret >= 0, "submit: %d", ret);
 		taken += ret;
 		/* Reserved slots: never more than fit, and none missing. */
-		ck_assert_uint_le(taken - got, 8);
-		ck_assert_uint_eq(nbread_cq_ready(&ring), taken - got);
-		ck_assert_uint_eq(nbread_sq_ready(&ring), put - taken);
+		dev_must(taken - got <= 8, "%u in flight", taken - got);
+		dev_must(nbread_cq_ready(&ring) == taken - got, "%u completions of %u",
+			 nbread_cq_ready(&ring), taken - got);
+		dev_must(nbread_sq_ready(&ring) == put - taken, "%u entries left of %u",
+			 nbread_sq_ready(&ring), put - taken);
 		nbread_for_each_cqe(&ring, head, cqe) {
 			if (i == reap)
 				break;
-			ck_assert_uint_eq(cqe->user_data, got + i);
-			ck_assert_int_eq(cqe->res, rows[_i].reads ? 16 : 0);
+			dev_must(cqe->user_data == got + i, "completion %llu for %u",
+				 (unsigned long long)cqe->user_data, got + i);
+			dev_must(cqe->res == (rows[_i].reads ? 16 : 0), "%d", cqe->res);
 			if (rows[_i].reads)
 				dev_check(buf + (got + i) % 64 * 16, 16, (got + i) % 16000 * 16,
 					  11);

@@ -267,8 +267,8 @@ static void *submit_and_reap(void *arg)
 		for (unsigned int i = 0; i < n; i++) {
 			uint64_t k = cqe[i].user_data;
 
-			ck_assert_uint_lt(k, s->total);
-			ck_assert_int_eq(cqe[i].res, 512);
+			dev_must(k < s->total && cqe[i].res == 512, "read %llu: %d",
+				 (unsigned long long)k, cqe[i].res);
 			dev_check(s->buf + k * 512, 512, k * 2654435761U % 2048 * 512, 14);
 			/* Twice the same would fail here. */
 			memset(s->buf + k * 512, 0, 512);

@@ -71,12 +71,17 @@ START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_swi
 		struct nbread_cqe *cqe;
 		unsigned int head, n = 0;
 
-		ck_assert_int_ge(nbread_submit_and_wait(&ring, 1), 0);
+		/*
+		 * Not waiting: how often a program that asks to sleep does so is up to the
+		 * speed of the device. What is counted is sleep that it did not ask for.
+		 */
+		dev_must(nbread_submit(&ring) >= 0 && nbread_get_events(&ring) == 0, "ENTER");
 		nbread_for_each_cqe(&ring, head, cqe) {
 			size_t slot = cqe->user_data;
 
-			ck_assert_int_eq(cqe->res, PG);
-			ck_assert_uint_eq(cqe->flags & (NBREAD_CQE_PUNTED | NBREAD_CQE_HIT), 0);
+			dev_must(cqe->res == PG &&
+					 !(cqe->flags & (NBREAD_CQE_PUNTED | NBREAD_CQE_HIT)),
+				 "%d, %#x", cqe->res, cqe->flags);
 			waited += !!(cqe->flags & NBREAD_CQE_WAITED);
 			dev_check(buf + slot * PG, PG, page[slot] * PG, 5);
 			if (next < READS) {
@@ -97,7 +102,7 @@ START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_swi
 	switches = after.ru_nvcsw - before.ru_nvcsw;
 	fprintf(stderr, "%d reads: %u waited, %ld voluntary context switches, threads %u -> %u\n",
 		READS, waited, switches, all, most);
-	ck_assert_uint_gt(waited, READS / 2);
+	ck_assert_uint_gt(waited, READS / 100);
 	ck_assert_msg(switches < READS / 100, "%ld context switches", switches);
 	/* A few of the kernel's own workers may come in the meantime, not one a read. */
 	ck_assert_uint_le(most, all + 4);
@@ -120,12 +125,14 @@ START_TEST(a_cold_read_longer_than_the_readahead_window_is_whole)
 
 	dev_ring(&ring, 8);
 	for (int n = 0; n < 3; n++) {
+		/* Anew: readahead that goes on where it was would not start with our page. */
+		int own = dev_reopen(fd, O_RDONLY);
 		size_t off = n * MB(1) + n * 1000;
 
 		/* The first wait is certain; how many follow is up to the device. */
 		nbtest_evict(fd);
 		dev_hold(fs);
-		dev_prep(&ring, fd, buf, MB(1), off, 0, n);
+		dev_prep(&ring, own, buf, MB(1), off, 0, n);
 		dev_submit(&ring, 1);
 		dev_check_none(&ring);
 		dev_release(fs);
@@ -135,6 +142,7 @@ START_TEST(a_cold_read_longer_than_the_readahead_window_is_whole)
 		ck_assert_uint_eq(cqe.flags, NBREAD_CQE_WAITED);
 		dev_check(buf, MB(1), off, 5);
 		memset(buf, 0xa5, MB(1));
+		close(own);
 	}
 	nbread_queue_exit(&ring);
 }

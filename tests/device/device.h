@@ -142,6 +142,13 @@ long dev_module_refs(void);
 /** dev_module_idle - the same, once the rings of earlier tests are gone */
 long dev_module_idle(void);
 
+/** dev_must - ck_assert_msg() for what runs often: that writes a note each time, and is slow */
+#define dev_must(cond, ...)                        \
+	do {                                       \
+		if (!(cond))                       \
+			nbtest_fatal(__VA_ARGS__); \
+	} while (0)
+
 /** dev_await - waits for a condition that has to come true */
 #define dev_await(cond)                                        \
 	do {                                                   \

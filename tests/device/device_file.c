@@ -12,9 +12,11 @@ void dev_check_same(const void *buf, size_t len, int value)
 {
 	const unsigned char *p = buf;
 
-	for (size_t i = 0; i < len; i++)
-		ck_assert_msg(p[i] == value, "byte %zu of the buffer was touched: %02x for %02x", i,
-			      p[i], value);
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] != value)
+			nbtest_fatal("byte %zu of the buffer was touched: %02x for %02x", i, p[i],
+				     (unsigned int)value);
+	}
 }
 
 void *dev_buf(size_t len)
@@ -72,7 +74,7 @@ void dev_warm(int fd, off_t off, size_t len)
 	/* Random: no read-ahead, so that no other page gets in. */
 	ck_assert_int_eq(posix_fadvise(own, 0, 0, POSIX_FADV_RANDOM), 0);
 	for (off_t at = off; at < off + (off_t)len; at += PG)
-		ck_assert_int_ge(pread(own, page, PG, at), 0);
+		dev_must(pread(own, page, PG, at) >= 0, "pread: %s", strerror(errno));
 	close(own);
 }
 

@@ -13,7 +13,7 @@ void dev_ring(struct nbread *ring, unsigned int entries)
 {
 	int ret = nbread_queue_init(entries, ring, 0);
 
-	ck_assert_msg(ret == 0, "nbread_queue_init: %s", strerror(-ret));
+	dev_must(ret == 0, "nbread_queue_init: %s", strerror(-ret));
 	ck_assert_int_eq(nbread_backend(ring), NBREAD_BACKEND_MODULE);
 }
 
@@ -22,7 +22,7 @@ void dev_prep(struct nbread *ring, int fd, void *buf, size_t len, off_t off, uns
 {
 	struct nbread_sqe *sqe = nbread_get_sqe(ring);
 
-	ck_assert_msg(sqe, "the submission queue is full");
+	dev_must(sqe, "the submission queue is full");
 	nbread_prep_read(sqe, fd, buf, (unsigned int)len, (uint64_t)off);
 	nbread_sqe_set_flags(sqe, flags);
 	nbread_sqe_set_data64(sqe, user_data);
@@ -32,7 +32,7 @@ void dev_submit(struct nbread *ring, int taken)
 {
 	int ret = nbread_submit(ring);
 
-	ck_assert_msg(ret == taken, "nbread_submit: %d for %d", ret, taken);
+	dev_must(ret == taken, "nbread_submit: %d for %d", ret, taken);
 }
 
 struct nbread_cqe dev_next(struct nbread *ring)
@@ -41,7 +41,7 @@ struct nbread_cqe dev_next(struct nbread *ring)
 	struct nbread_cqe *cqe = NULL, copy;
 	int ret = nbread_wait_cqe_timeout(ring, &cqe, &ts);
 
-	ck_assert_msg(ret == 0 && cqe, "no completion came: %s", strerror(-ret));
+	dev_must(ret == 0 && cqe, "no completion came: %s", strerror(-ret));
 	copy = *cqe;
 	nbread_cqe_seen(ring, cqe);
 	return copy;
@@ -52,7 +52,7 @@ void dev_check_none(struct nbread *ring)
 	struct nbread_cqe *cqe;
 
 	ck_assert_int_eq(nbread_get_events(ring), 0);
-	ck_assert_msg(nbread_cq_ready(ring) == 0, "an unexpected completion");
+	dev_must(nbread_cq_ready(ring) == 0, "an unexpected completion");
 	ck_assert_int_eq(nbread_peek_cqe(ring, &cqe), -EAGAIN);
 }
 
@@ -65,8 +65,9 @@ struct nbread_cqe dev_read(struct nbread *ring, int fd, void *buf, size_t len, o
 	dev_prep(ring, fd, buf, len, off, flags, ++serial << 32 | 0xd5d5);
 	dev_submit(ring, 1);
 	cqe = dev_next(ring);
-	ck_assert_uint_eq(cqe.user_data, serial << 32 | 0xd5d5);
-	ck_assert_uint_eq(nbread_cq_ready(ring), 0);
+	dev_must(cqe.user_data == (serial << 32 | 0xd5d5), "user_data %#llx",
+		 (unsigned long long)cqe.user_data);
+	dev_must(nbread_cq_ready(ring) == 0, "a second completion");
 	return cqe;
 }
 
@@ -98,7 +99,7 @@ struct nbread_try dev_try(struct nbread *ring, int fd, void *buf, size_t len, of
 	};
 	int ret = nbread_try_many(ring, &req, 1);
 
-	ck_assert_msg(ret == 0 || ret == 1, "nbread_try_many: %d", ret);
+	dev_must(ret == 0 || ret == 1, "nbread_try_many: %d", ret);
 	/* A complete hit is one with all bytes, or all up to end of file. */
 	if (ret == 0)
 		ck_assert_int_lt(req.res, (int)len + !len);
@@ -122,7 +123,7 @@ uint64_t dev_fdinfo(const struct nbread *ring, const char *name)
 		value = strtoull(line + strlen(name) + 1, NULL, 10);
 	}
 	fclose(f);
-	ck_assert_msg(found, "no '%s' in the ring's fdinfo", name);
+	dev_must(found, "no '%s' in the ring's fdinfo", name);
 	return value;
 }
 

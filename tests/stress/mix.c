@@ -43,7 +43,7 @@ static struct {
 	struct rng rng;
 	uint64_t seed;
 	uint64_t reads, issued, completed;
-	unsigned int inflight;
+	unsigned int flying;
 	bool failed;
 	uint64_t kinds[KINDS], asked, vecs;
 	uint64_t hits, waited, punted, eagain, shorts, zeroes, raced;
@@ -98,7 +98,7 @@ static void done(uint64_t user_data, int res, unsigned int flags)
 	}
 	s->a.res = res;
 	s->a.flags = flags;
-	mix.inflight--;
+	mix.flying--;
 	answered(s);
 }
 
@@ -216,7 +216,7 @@ static int issue(void)
 	struct slot *s;
 	int ret, fd;
 
-	while (mix.inflight + tries < depth && mix.issued < mix.reads) {
+	while (mix.flying + tries < depth && mix.issued < mix.reads) {
 		s = free_slot();
 		fd = choose_read(s);
 		if (s->a.kind == KIND_TRY) {
@@ -228,7 +228,7 @@ static int issue(void)
 		ret = mix.engine->queue(&s->a, fd, s->a.number * DEPTH + (s - slots));
 		if (ret < 0)
 			return ret;
-		mix.inflight++;
+		mix.flying++;
 	}
 	ret = mix.engine->submit();
 	if (ret < 0 || !tries)
@@ -243,7 +243,7 @@ static void say_lost(int err)
 {
 	unsigned int i;
 
-	printf("# %u of %llu reads never completed: %s\n", mix.inflight,
+	printf("# %u of %llu reads never completed: %s\n", mix.flying,
 	       (unsigned long long)mix.issued, strerror(-err));
 	for (i = 0; i < DEPTH; i++) {
 		if (slots[i].busy)
@@ -264,7 +264,7 @@ static void run(void)
 			mix.failed = true;
 		}
 		rounds = 1 + rnd_below(&mix.rng, 4);
-		while (mix.inflight && rounds-- && !mix.failed) {
+		while (mix.flying && rounds-- && !mix.failed) {
 			ret = mix.engine->reap(true, done);
 			if (ret < 0)
 				say_lost(ret);
