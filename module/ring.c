@@ -99,6 +99,8 @@ static int round_sizes(struct nbread_setup *p)
 
 static void tell_offsets(struct nbread_setup *p, size_t cqes, size_t sqes)
 {
+	memset(&p->sq_off, 0, sizeof(p->sq_off));
+	memset(&p->cq_off, 0, sizeof(p->cq_off));
 	p->sq_off.head = offsetof(struct nb_shared, sq_head);
 	p->sq_off.tail = offsetof(struct nb_shared, sq_tail);
 	p->sq_off.mask = offsetof(struct nb_shared, sq_mask);
