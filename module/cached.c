@@ -5,14 +5,13 @@
  * Role: the cached part of every read, by folio look-up where the file has a row
  * (filemap.c), else by ->read_iter with IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED
  * read that missed, the start of readahead.
- * Callers: submit.c, try.c; nb_at_eof() and nb_dst_iter() also miss.c, worker.c.
+ * Callers: submit.c, try.c; nb_at_eof() also miss.c.
  * Context: task, the owner's mm. Locks: those of the row, by trylock.
  * References: the caller's nb_file holds the file.
  */
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 
 #include "internal.h"
 
@@ -20,27 +19,6 @@
 bool nb_at_eof(const struct file *file, loff_t pos)
 {
 	return pos >= i_size_read(file->f_mapping->host);
-}
-
-/* Make the iterator for what is left; an iterator is never kept over a wait. */
-void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter)
-{
-	if (!dst->iov) {
-		iov_iter_ubuf(iter, ITER_DEST, u64_to_user_ptr(dst->addr + done), dst->len - done);
-		return;
-	}
-	iov_iter_init(iter, ITER_DEST, dst->iov, dst->nr_segs, dst->len);
-	iov_iter_advance(iter, done);
-}
-
-/* Check what a program said of offset and length; the address comes after the fd. */
-int nb_dst_check(u64 addr, u32 len, u64 off)
-{
-	loff_t end;
-
-	if (len > NB_MAX_LEN || (loff_t)off < 0 || addr != (unsigned long)addr)
-		return -EINVAL;
-	return check_add_overflow((loff_t)off, (loff_t)len, &end) ? -EINVAL : 0;
 }
 
 /* ->read_iter that takes what is there. A block device's own would sleep on i_rwsem. */

@@ -2,20 +2,16 @@
 /*
  * ctx.c - one open file of /dev/nbread: life and death.
  *
- * Role: create a context at open, give it rings at SETUP, end it after close.
- * Callers: main.c (open, release, SETUP), request.c (references).
- * Context: task, or the module's own workqueue for the end.
+ * Role: create a context at open, give it rings at SETUP, free it when nobody holds it
+ * any more; wake who waits for it. A leaf but for its ring and its user.
+ * Callers: main.c (open, SETUP), close.c, and all that hold a reference.
+ * Context: task, or the module's own workqueue for the end; nb_wake_waiters() any.
  * Locks: nb_ctx.lock around SETUP; wait.lock to wake.
  *
- * References: the file holds one, every request that owes a CQE holds one. A
- * close never waits (promise 5), so it is in three parts:
- *   nb_ctx_close()  in the closing task: parked and queued requests are detached
- *   close_work      a grace period later: no wake callback is still between taking
- *                   a request and pushing it to ctx->ready, nor about to wake
- *                   ctx->wait; what was pushed is freed, the file's reference dropped
- *   free_work       after the last reference (a worker may still read): frees all
- * Both works run on the module's workqueue, never on the ring's own, which
- * free_work destroys. A context holds a module reference to its very end.
+ * References: the file holds one, every request that owes a CQE holds one, a worker
+ * holds one while it reads. The last put may come from a work of the ring's own
+ * workqueue, so it only queues free_work on the module's, which destroys that one. A
+ * context holds a module reference to its very end.
  */
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -24,7 +20,7 @@
 
 #include "internal.h"
 
-static struct workqueue_struct *nb_ctx_wq;
+struct workqueue_struct *nb_ctx_wq;
 
 static void nb_ctx_free(struct work_struct *work)
 {
@@ -67,26 +63,6 @@ void nb_wake_waiters(struct nb_ctx *ctx)
 	spin_unlock_irqrestore(&ctx->wait.lock, flags);
 }
 
-static void nb_ctx_close_late(struct work_struct *work)
-{
-	struct nb_ctx *ctx = container_of(to_rcu_work(work), struct nb_ctx, close_work);
-
-	nb_miss_reap(ctx);
-	nb_ctx_put(ctx);
-}
-
-/**
- * nb_ctx_close() - the last close of the file
- * @ctx: the context; no ioctl, mmap or poll of it runs or can begin
- *
- * Context: task; returns without waiting for any read.
- */
-void nb_ctx_close(struct nb_ctx *ctx)
-{
-	nb_detach_all(ctx);
-	queue_rcu_work(nb_ctx_wq, &ctx->close_work);
-}
-
 struct nb_ctx *nb_ctx_create(void)
 {
 	struct nb_ctx *ctx;
@@ -104,7 +80,6 @@ struct nb_ctx *nb_ctx_create(void)
 	init_llist_head(&ctx->ready);
 	init_waitqueue_head(&ctx->wait);
 	ctx->min_want = U32_MAX;
-	INIT_RCU_WORK(&ctx->close_work, nb_ctx_close_late);
 	INIT_WORK(&ctx->free_work, nb_ctx_free);
 	ctx->mm = current->mm;
 	mmgrab(ctx->mm);

@@ -6,8 +6,8 @@
  *                              |-> miss -> worker
  *                              '-> complete -> ring
  *
- * A file calls to the right or down, never back. access, request, ctx and ring
- * are leaves. docs/design.md has the states, the references and the races.
+ * A file calls to the right or down, never back. access, request, user, dst, ctx and
+ * ring are leaves. docs/design.md has the states, the references and the races.
  *
  * Locks, outermost first:
  *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
@@ -262,14 +262,21 @@ int nb_copy_arg(void *karg, size_t ksize, size_t min_size, const void __user *ua
 int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksize);
 
 /* ctx.c */
+extern struct workqueue_struct *nb_ctx_wq;
 struct nb_ctx *nb_ctx_create(void);
 void nb_ctx_put(struct nb_ctx *ctx);
 void nb_wake_waiters(struct nb_ctx *ctx);
-void nb_ctx_close(struct nb_ctx *ctx);
 int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p);
 struct nb_ring *nb_ctx_ring(struct nb_ctx *ctx);
 int nb_ctx_init(void);
 void nb_ctx_exit(void);
+
+/* close.c */
+void nb_ctx_close(struct nb_ctx *ctx);
+
+/* dst.c */
+void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
+int nb_dst_check(u64 addr, u32 len, u64 off);
 
 /* user.c */
 struct nb_user *nb_user_get_ring(void);
@@ -311,8 +318,6 @@ struct nb_cached {
 struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
 				u32 flags);
 bool nb_at_eof(const struct file *file, loff_t pos);
-void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
-int nb_dst_check(u64 addr, u32 len, u64 off);
 
 /* filemap.c */
 extern bool nb_filemap_on;

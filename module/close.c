@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * close.c - the last close of the device: ends what waits, waits for nothing (promise 5).
+ *
+ * Role: the end of a ring, in three parts:
+ *   nb_ctx_close()  in the closing task: parked and queued requests are detached
+ *   close_work      a grace period later: no wake callback is still between taking
+ *                   a request and pushing it to ctx->ready, nor about to wake
+ *                   ctx->wait; what was pushed is freed, the file's reference dropped
+ *   free_work       after the last reference (a worker may still read), in ctx.c
+ * Callers: main.c (release). Context: task, then the module's workqueue. No locks here.
+ * References: gives back the one of the file.
+ */
+#include "internal.h"
+
+static void nb_ctx_close_late(struct work_struct *work)
+{
+	struct nb_ctx *ctx = container_of(to_rcu_work(work), struct nb_ctx, close_work);
+
+	nb_miss_reap(ctx);
+	nb_ctx_put(ctx);
+}
+
+/**
+ * nb_ctx_close() - the last close of the file
+ * @ctx: the context; no ioctl, mmap or poll of it runs or can begin
+ *
+ * Context: task; returns without waiting for any read.
+ */
+void nb_ctx_close(struct nb_ctx *ctx)
+{
+	nb_detach_all(ctx);
+	INIT_RCU_WORK(&ctx->close_work, nb_ctx_close_late);
+	queue_rcu_work(nb_ctx_wq, &ctx->close_work);
+}
