@@ -317,6 +317,17 @@ static int run_all(void)
 	return 0;
 }
 
+/* All files are open at a time, and a machine of small ones has more than 1,024. */
+static void allow_open_files(void)
+{
+	struct rlimit r;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r)) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const roots[] = { "/usr/bin", "/usr/lib", "/usr/share" };
@@ -325,6 +336,7 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	allow_open_files();
 	if (!dir || !*dir) {
 		printf("demo: name a folder on the file system to read from\n");
 		return 1;
