@@ -77,7 +77,8 @@ static ssize_t read_iter_again(struct nb_file *nf, const struct nb_dst *dst, siz
 		return -EAGAIN;
 	uptodate = folio_test_uptodate(folio);
 	marked = uptodate && folio_test_readahead(folio);
-	if (!marked && (uptodate || !blocks_in_folio(mapping)))
+	/* Up to date without a mark: so since the first look, or the mark was taken off. */
+	if (!uptodate && !blocks_in_folio(mapping))
 		goto out;
 	end = folio_pos(folio) + folio_size(folio);
 	if (!uptodate)
@@ -113,6 +114,12 @@ static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, 
 	struct iov_iter iter;
 	ssize_t ret;
 
+	/*
+	 * Several reads are one to the program: where it expects that to be atomic hold
+	 * the lock over all. Each takes it again by trylock, which cannot deadlock.
+	 */
+	if (nb_fm_is_atomic(nf->row) && !nb_fm_lock(nf->row, nf->file))
+		return done ? done : -EAGAIN;
 	do {
 		nb_dst_iter(dst, done, &iter);
 		ret = read_nowait(nf, &iter, start + done, IOCB_NOWAIT | IOCB_NOIO);
@@ -124,6 +131,8 @@ static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, 
 		if (ret > 0)
 			done += ret;
 	} while (ret > 0 && done < dst->len && !fatal_signal_pending(current));
+	if (nb_fm_is_atomic(nf->row))
+		nb_fm_unlock(nf->row, nf->file);
 	if (stepped_over >= 0 && !noio)
 		heed_mark_at(nf, stepped_over, start + dst->len - stepped_over);
 	if (ret == -EOPNOTSUPP && !(nf->file->f_flags & O_DIRECT))

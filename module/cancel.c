@@ -47,7 +47,7 @@ static bool detach(struct nb_req *req)
 }
 
 /* Again and again until one of the three holds: its owner may park it meanwhile. */
-static enum nb_ended end_one(struct nb_req *req, bool may_mark_running)
+static enum nb_ended end_one(struct nb_req *req, bool may_mark_running, const void *canceller)
 {
 	int old;
 
@@ -59,6 +59,8 @@ static enum nb_ended end_one(struct nb_req *req, bool may_mark_running)
 			continue;
 		if (old != NB_READY && !(may_mark_running && (old == NB_RUN || old == NB_WOKEN)))
 			return NB_BUSY;
+		/* Before the mark, which may be acted on at once. */
+		req->canceller = canceller;
 		if (atomic_try_cmpxchg(&req->state, &old, old | NB_CANCEL))
 			return NB_MARKED;
 	}
@@ -100,7 +102,7 @@ static void pass(struct nb_batch *b, const struct nb_match *m, bool mark_running
 			continue;
 		user_data = req->user_data;
 		cqe_flags = req->cqe_flags & NBREAD_CQE_PUNTED;
-		switch (end_one(req, mark_running)) {
+		switch (end_one(req, mark_running, b)) {
 		case NB_ENDED:
 			nb_post(b, user_data, -ECANCELED, cqe_flags, false);
 			nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */

@@ -50,7 +50,8 @@ void nb_ctx_put(struct nb_ctx *ctx)
  * Those that sleep on say again how much they wait for (wake_if_enough() in
  * enter.c), so that min_want is exact after each walk, and a waker that looks at it
  * first walks only to wake somebody. Without that, a folio with many reads parked
- * on it would walk all sleepers for each of them, in one interrupt.
+ * on it would walk all sleepers for each of them, in one interrupt. Who looks at it
+ * without the lock must never see more than a sleeper wants: during the walk it is 0.
  * Context: any; takes wait.lock with interrupts off.
  */
 void nb_wake_waiters(struct nb_ctx *ctx)
@@ -58,8 +59,10 @@ void nb_wake_waiters(struct nb_ctx *ctx)
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx->wait.lock, flags);
-	WRITE_ONCE(ctx->min_want, U32_MAX);
+	WRITE_ONCE(ctx->min_want, 0);
+	ctx->next_want = U32_MAX;
 	__wake_up_locked_key(&ctx->wait, TASK_NORMAL, poll_to_key(EPOLLIN | EPOLLRDNORM));
+	WRITE_ONCE(ctx->min_want, ctx->next_want);
 	spin_unlock_irqrestore(&ctx->wait.lock, flags);
 }
 

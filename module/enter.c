@@ -31,12 +31,13 @@ struct nb_waiter {
  */
 static bool enough(const struct nb_waiter *w)
 {
-	int woken = llist_empty(&w->ctx->ready) ? 0 : atomic_read(&w->ctx->nr_ready);
+	bool listed = !llist_empty(&w->ctx->ready);
+	int woken = listed ? atomic_read(&w->ctx->nr_ready) : 0;
 	u32 ready;
 
 	if (nb_ring_cq_ready(w->ring, &ready))
 		return true; /* let the waiter find out */
-	if (woken > 0 && READ_ONCE(w->ctx->urgent))
+	if (listed && READ_ONCE(w->ctx->urgent))
 		return true;
 	return (u64)ready + max(woken, 0) >= w->want;
 }
@@ -48,7 +49,7 @@ static int wake_if_enough(struct wait_queue_entry *wq, unsigned int mode, int sy
 
 	lockdep_assert_held(&w->ctx->wait.lock);
 	if (!enough(w)) {
-		WRITE_ONCE(w->ctx->min_want, min(w->ctx->min_want, w->want));
+		w->ctx->next_want = min(w->ctx->next_want, w->want);
 		return 0;
 	}
 	return autoremove_wake_function(wq, mode, sync, key);

@@ -283,7 +283,7 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 	struct folio *marked = NULL;
 	size_t before = done;
 
-	if (unlikely(start >= inode->i_sb->s_maxbytes))
+	if (unlikely(!dst->len || start >= inode->i_sb->s_maxbytes))
 		return 0;
 	if (unlikely(!nb_fm_lock(row, file)))
 		return -EAGAIN;

@@ -93,7 +93,8 @@ struct nb_stats {
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
- * @min_want:	the least that a sleeper waits for; under wait.lock, see nb_wake_waiters()
+ * @min_want:	no more than the least that a sleeper waits for; written under wait.lock
+ * @next_want:	the same in the making, see nb_wake_waiters()
  * @urgent:	a woken request needs more I/O: wake a waiter whatever it waits for
  * @wait:	tasks in ENTER, and poll
  */
@@ -116,6 +117,7 @@ struct nb_ctx {
 	atomic_t nr_ready;
 	bool urgent;
 	u32 min_want;
+	u32 next_want;
 	wait_queue_head_t wait;
 
 	struct rcu_work close_work;
@@ -221,6 +223,7 @@ enum {
  * @user:	who it counts for
  * @done:	bytes delivered; the next step goes on there
  * @steps:	how many steps delivered them
+ * @canceller:	the call that marked it, under req_lock; only compared
  * @cqe_flags:	WAITED and PUNTED as they come to be true
  * @more:	more than a page is to come: one wake-up will not be all
  * @may_park:	the file waits by callback
@@ -244,6 +247,7 @@ struct nb_req {
 	size_t done;
 	u64 user_data;
 	u32 cqe_flags;
+	const void *canceller;
 	unsigned int steps;
 	bool more;
 	bool may_park;

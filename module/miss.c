@@ -212,6 +212,23 @@ static bool reread(struct nb_req *req)
 	return false;
 }
 
+/* Give it to a worker, from the start if only one read under one lock will do. */
+static void punt(struct nb_batch *b, struct nb_req *req)
+{
+	if (nb_fm_is_atomic(req->row))
+		req->done = 0;
+	nb_punt(b, req);
+}
+
+/* The steps are over: @err is 0 at the end of the data. */
+static void finish(struct nb_batch *b, struct nb_req *req, int err)
+{
+	if (req->done && req->steps > 1 && nb_fm_is_atomic(req->row) && !reread(req))
+		punt(b, req);
+	else
+		nb_complete(b, req, nb_req_result(req, err));
+}
+
 /**
  * nb_miss() - take a read on that the cached step did not finish
  * @b: batch of the calling task, which has the ring's mm
@@ -245,11 +262,9 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 			   (ret == -EOPNOTSUPP && !(req->file->f_flags & O_DIRECT)) ||
 			   (!ret && !nb_at_eof(req->file, req->pos + req->done))) {
 			/* an I/O error, no folio to wait on, a lock, or an end that moved */
-			return nb_punt(b, req);
+			return punt(b, req);
 		}
-		if (!ret && req->steps > 1 && nb_fm_is_atomic(req->row) && !reread(req))
-			return nb_punt(b, req);
-		return nb_complete(b, req, nb_req_result(req, ret));
+		return finish(b, req, ret);
 	}
 }
 
@@ -301,7 +316,7 @@ void nb_run_ready(struct nb_batch *b)
 		else if (fatal_signal_pending(current))
 			nb_complete(b, req, nb_req_result(req, -EINTR));
 		else if (resume_by_lookup(req))
-			nb_complete(b, req, req->done);
+			finish(b, req, 0);
 		else
 			nb_miss(b, req);
 		cond_resched();
@@ -313,7 +328,7 @@ void nb_run_ready(struct nb_batch *b)
  * @b: batch of the calling task
  *
  * CANCEL must not start I/O or wait for it, so the others go back on the list.
- * Return: how many were ended.
+ * Return: how many of those that this call marked were ended.
  */
 unsigned int nb_end_cancelled(struct nb_batch *b)
 {
@@ -324,8 +339,9 @@ unsigned int nb_end_cancelled(struct nb_batch *b)
 
 	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(ctx)), lnode) {
 		if (atomic_read(&req->state) & NB_CANCEL) {
+			/* One that another call marked may be ended here, but is not counted. */
+			ended += req->canceller == b;
 			nb_complete(b, req, -ECANCELED);
-			ended++;
 			continue;
 		}
 		back = true;

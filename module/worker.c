@@ -43,10 +43,14 @@ static int read_blocking(struct nb_req *req)
 		kiocb.ki_pos = req->pos + req->done;
 		nb_dst_iter(&req->dst, req->done, &iter);
 		ret = file->f_op->read_iter(&kiocb, &iter);
-		if (ret > 0)
+		if (ret > 0) {
 			req->done += ret;
-		else if (ret != -EAGAIN || ++tries == NB_EAGAIN_TRIES)
+			/* Its one read was atomic; bytes appended since are not part of it. */
+			if (nb_fm_is_atomic(req->row))
+				break;
+		} else if (ret != -EAGAIN || ++tries == NB_EAGAIN_TRIES) {
 			break;
+		}
 		cond_resched();
 	} while (req->done < req->dst.len);
 
@@ -130,7 +134,13 @@ void nb_punt(struct nb_batch *b, struct nb_req *req)
 	req->cqe_flags |= NBREAD_CQE_PUNTED;
 	INIT_WORK(&req->work, nb_work);
 	if (atomic_try_cmpxchg(&req->state, &old, NB_QUEUED))
-		queue_work(req->ctx->wq, &req->work);
+		/*
+		 * cancel_work() of a work that is not queued yet holds its pending bit
+		 * for a moment, in which queue_work() does nothing. Nobody but this task
+		 * queues it, so nobody frees it before this has worked.
+		 */
+		while (!queue_work(req->ctx->wq, &req->work))
+			cpu_relax();
 	else
 		nb_complete(b, req, -ECANCELED);
 }

@@ -158,8 +158,8 @@ struct nbread_cq_offsets {
  * @resv:	must be 0
  *
  * The ring belongs to the mm of the caller: ENTER, CANCEL and mmap from another
- * one get -EPERM. Errors: -EBUSY (has rings already), -EINVAL, -EOPNOTSUPP,
- * -ENOMEM, -E2BIG, -EFAULT.
+ * one get -EPERM. Errors: -EBUSY (has rings already), -EMFILE (the user has max_rings
+ * rings, and no CAP_SYS_RESOURCE), -EINVAL, -EOPNOTSUPP, -EINTR, -ENOMEM, -E2BIG, -EFAULT.
  */
 struct nbread_setup {
 	__u32 sq_entries;
