@@ -63,6 +63,7 @@ static int classify(struct nb_file *nf)
 		return refuse(nf, NBREAD_WHY_DAX, -EOPNOTSUPP);
 
 	nf->why = NBREAD_WHY_OK;
+	nf->row = nb_fm_find(file);
 	nf->listener = nb_file_listener(file);
 	if (nf->listener == NB_LISTENER_PERM) {
 		nf->path = NBREAD_PATH_WORKER;
@@ -71,7 +72,6 @@ static int classify(struct nb_file *nf)
 		nf->path = NBREAD_PATH_WORKER;
 		nf->why = NBREAD_WHY_NO_ASYNC;
 	} else {
-		nf->row = nb_fm_find(file);
 		nf->path = nb_fm_enabled(nf->row) ? NBREAD_PATH_FILEMAP : NBREAD_PATH_ASYNC;
 		if (!nf->row)
 			nf->why = NBREAD_WHY_NOT_IN_TABLE;

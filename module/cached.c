@@ -108,7 +108,7 @@ static void heed_mark_at(struct nb_file *nf, loff_t pos, size_t left)
 
 /* The resident bytes behind the @done ones, by ->read_iter. Return: @done and these. */
 static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, size_t done,
-				  loff_t start, bool noio)
+				  loff_t start, bool noio, bool *eof)
 {
 	loff_t stepped_over = -1;
 	struct iov_iter iter;
@@ -131,6 +131,7 @@ static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, 
 		if (ret > 0)
 			done += ret;
 	} while (ret > 0 && done < dst->len && !fatal_signal_pending(current));
+	*eof = nb_at_eof(nf->file, start + done);
 	if (nb_fm_is_atomic(nf->row))
 		nb_fm_unlock(nf->row, nf->file);
 	if (stepped_over >= 0 && !noio)
@@ -183,23 +184,25 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 {
 	bool noio = flags & NBREAD_SQE_NOIO;
 	struct nb_cached c = {};
+	bool eof = false;
 	size_t done;
 
 	if (likely(nf->path == NBREAD_PATH_FILEMAP)) {
-		c.res = nb_fm_read(nf->row, nf->file, dst, 0, pos, noio);
+		c.res = nb_fm_read(nf->row, nf->file, dst, 0, pos, noio, &eof);
 		if (likely(c.res == dst->len))
 			goto done;
 		/* A second pass would drop the lock that makes a read of some kinds atomic. */
 		if (unlikely(blocks_in_folio(nf->file->f_mapping)) &&
 		    (c.res == -EAGAIN || (c.res > 0 && !nb_fm_is_atomic(nf->row))))
-			c.res = read_iter_resident(nf, dst, max_t(ssize_t, c.res, 0), pos, true);
+			c.res = read_iter_resident(nf, dst, max_t(ssize_t, c.res, 0), pos, true,
+						   &eof);
 	} else {
-		c.res = read_iter_resident(nf, dst, 0, pos, noio);
+		c.res = read_iter_resident(nf, dst, 0, pos, noio, &eof);
 	}
 done:
 	if (c.res >= 0) {
 		nf->touched |= !!dst->len;
-		c.complete = c.res == dst->len || nb_at_eof(nf->file, pos + c.res);
+		c.complete = c.res == dst->len || eof;
 		if (!c.res && !c.complete)
 			c.res = -EAGAIN; /* grew behind the look: not a true end of file */
 	}

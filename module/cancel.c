@@ -47,7 +47,7 @@ static bool detach(struct nb_req *req)
 }
 
 /* Again and again until one of the three holds: its owner may park it meanwhile. */
-static enum nb_ended end_one(struct nb_req *req, bool may_mark_running, const void *canceller)
+static enum nb_ended end_one(struct nb_req *req, bool may_mark_running, u64 canceller)
 {
 	int old;
 
@@ -81,6 +81,7 @@ static bool matches(const struct nb_match *m, const struct nb_req *req)
 }
 
 struct nb_count {
+	u64 name; /* of this call */
 	long ended;
 	long marked;
 	long busy;
@@ -97,12 +98,14 @@ static void pass(struct nb_batch *b, const struct nb_match *m, bool mark_running
 	u32 cqe_flags;
 
 	spin_lock(&ctx->req_lock);
+	if (!n->name)
+		n->name = ++ctx->cancels;
 	list_for_each_entry_safe(req, next, &ctx->reqs, node) {
 		if (!matches(m, req))
 			continue;
 		user_data = req->user_data;
 		cqe_flags = req->cqe_flags & NBREAD_CQE_PUNTED;
-		switch (end_one(req, mark_running, b)) {
+		switch (end_one(req, mark_running, n->name)) {
 		case NB_ENDED:
 			nb_post(b, user_data, -ECANCELED, cqe_flags, false);
 			nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */
@@ -134,7 +137,7 @@ static long cancel(struct nb_batch *b, const struct nb_match *m)
 	}
 	/* Those that were ready and are marked; any other marked one is being run. */
 	if (n.marked)
-		n.ended += nb_end_cancelled(b);
+		n.ended += nb_end_cancelled(b, n.name);
 	nb_flush(b);
 	if (n.ended)
 		return n.ended;

@@ -270,21 +270,25 @@ static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, s
  * @done: how many bytes @dst has already
  * @start: where its first byte comes from
  * @noio: start no readahead either
+ * @eof: out: the last byte is that before the end of the file, by a look under the
+ *	lock that the row holds
  *
  * Return: bytes of this call (fewer than asked for at the first that is not
  * resident, at end of file and at a bad buffer), 0 at end of file only, -EAGAIN,
  * -EFAULT.
  */
 ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
-		   size_t done, loff_t start, bool noio)
+		   size_t done, loff_t start, bool noio, bool *eof)
 {
 	const struct inode *inode = file->f_mapping->host;
 	enum nb_fm_stop stop = NB_FM_GO_ON;
 	struct folio *marked = NULL;
 	size_t before = done;
 
+	*eof = true;
 	if (unlikely(!dst->len || start >= inode->i_sb->s_maxbytes))
 		return 0;
+	*eof = false;
 	if (unlikely(!nb_fm_lock(row, file)))
 		return -EAGAIN;
 	while (done < dst->len && stop == NB_FM_GO_ON) {
@@ -299,6 +303,8 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 		if (fatal_signal_pending(current))
 			break;
 	}
+	if (unlikely(done < dst->len && stop != NB_FM_FAULT))
+		*eof = start + (loff_t)done >= i_size_read(inode);
 	nb_fm_unlock(row, file);
 	/* Behind the last look: what readahead brings at once must not count as a hit. */
 	if (unlikely(marked)) {

@@ -90,6 +90,7 @@ struct nb_stats {
  * @user:	who set the ring up, for the limits of user.c
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
+ * @cancels:	CANCEL calls so far, under req_lock: a name for each
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
@@ -112,6 +113,7 @@ struct nb_ctx {
 
 	spinlock_t req_lock; /* reqs */
 	struct list_head reqs;
+	u64 cancels;
 
 	struct llist_head ready ____cacheline_aligned_in_smp;
 	atomic_t nr_ready;
@@ -223,7 +225,7 @@ enum {
  * @user:	who it counts for
  * @done:	bytes delivered; the next step goes on there
  * @steps:	how many steps delivered them
- * @canceller:	the call that marked it, under req_lock; only compared
+ * @canceller:	number of the CANCEL call that marked it, under req_lock
  * @cqe_flags:	WAITED and PUNTED as they come to be true
  * @more:	more than a page is to come: one wake-up will not be all
  * @may_park:	the file waits by callback
@@ -247,7 +249,7 @@ struct nb_req {
 	size_t done;
 	u64 user_data;
 	u32 cqe_flags;
-	const void *canceller;
+	u64 canceller;
 	unsigned int steps;
 	bool more;
 	bool may_park;
@@ -333,7 +335,7 @@ bool nb_fm_is_bdev(const struct nb_fm_row *row);
 bool nb_fm_is_atomic(const struct nb_fm_row *row);
 void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
 ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
-		   size_t done, loff_t start, bool noio);
+		   size_t done, loff_t start, bool noio, bool *eof);
 
 /* request.c */
 int nb_req_init(void);
@@ -345,7 +347,7 @@ bool nb_req_unlist(struct nb_req *req);
 /* miss.c */
 void nb_miss(struct nb_batch *b, struct nb_req *req);
 void nb_run_ready(struct nb_batch *b);
-unsigned int nb_end_cancelled(struct nb_batch *b);
+unsigned int nb_end_cancelled(struct nb_batch *b, u64 canceller);
 void nb_miss_reap(struct nb_ctx *ctx);
 void nb_miss_exit(void);
 

@@ -201,15 +201,12 @@ static bool once_more(struct nb_req *req, loff_t *tried)
 static bool reread(struct nb_req *req)
 {
 	ssize_t ret = -EAGAIN;
+	bool eof = false;
 
 	if (nb_fm_enabled(req->row))
-		ret = nb_fm_read(req->row, req->file, &req->dst, 0, req->pos, false);
-	if (ret >= 0 && (ret == req->dst.len || nb_at_eof(req->file, req->pos + ret))) {
-		req->done = ret;
-		return true;
-	}
-	req->done = 0;
-	return false;
+		ret = nb_fm_read(req->row, req->file, &req->dst, 0, req->pos, false, &eof);
+	req->done = max_t(ssize_t, ret, 0);
+	return ret >= 0 && (ret == req->dst.len || eof);
 }
 
 /* Give it to a worker, from the start if only one read under one lock will do. */
@@ -223,10 +220,15 @@ static void punt(struct nb_batch *b, struct nb_req *req)
 /* The steps are over: @err is 0 at the end of the data. */
 static void finish(struct nb_batch *b, struct nb_req *req, int err)
 {
-	if (req->done && req->steps > 1 && nb_fm_is_atomic(req->row) && !reread(req))
-		punt(b, req);
-	else
+	bool joined = req->done && (req->steps > 1 || req->done < req->dst.len);
+
+	/* An end of file that was seen after a step was seen under another lock, too. */
+	if (!joined || !nb_fm_is_atomic(req->row))
 		nb_complete(b, req, nb_req_result(req, err));
+	else if (reread(req))
+		nb_complete(b, req, req->done);
+	else
+		punt(b, req);
 }
 
 /**
@@ -271,17 +273,17 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 /* After a wake-up the look-up is the cheapest way to the bytes. */
 static bool resume_by_lookup(struct nb_req *req)
 {
+	bool eof = false;
 	ssize_t ret;
 
 	if (!nb_fm_enabled(req->row))
 		return false;
-	ret = nb_fm_read(req->row, req->file, &req->dst, req->done, req->pos, false);
+	ret = nb_fm_read(req->row, req->file, &req->dst, req->done, req->pos, false, &eof);
 	if (ret > 0) {
 		req->done += ret;
 		req->steps++;
 	}
-	return req->done == req->dst.len ||
-	       (ret >= 0 && nb_at_eof(req->file, req->pos + req->done));
+	return req->done == req->dst.len || eof;
 }
 
 /* Take every woken request off the list, newest first. Return: NULL if there is none. */
@@ -326,11 +328,12 @@ void nb_run_ready(struct nb_batch *b)
 /**
  * nb_end_cancelled() - end those woken reads that CANCEL marked, and run none
  * @b: batch of the calling task
+ * @canceller: of the call
  *
  * CANCEL must not start I/O or wait for it, so the others go back on the list.
  * Return: how many of those that this call marked were ended.
  */
-unsigned int nb_end_cancelled(struct nb_batch *b)
+unsigned int nb_end_cancelled(struct nb_batch *b, u64 canceller)
 {
 	struct nb_ctx *ctx = b->ctx;
 	struct nb_req *req, *next;
@@ -338,9 +341,10 @@ unsigned int nb_end_cancelled(struct nb_batch *b)
 	bool back = false;
 
 	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(ctx)), lnode) {
-		if (atomic_read(&req->state) & NB_CANCEL) {
+		/* Pairs with the cmpxchg in end_one(): who marked it was written before. */
+		if (atomic_read_acquire(&req->state) & NB_CANCEL) {
 			/* One that another call marked may be ended here, but is not counted. */
-			ended += req->canceller == b;
+			ended += req->canceller == canceller;
 			nb_complete(b, req, -ECANCELED);
 			continue;
 		}
