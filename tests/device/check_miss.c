@@ -93,7 +93,8 @@ START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_swi
 		nbread_cq_advance(&ring, n);
 		if (done / 1024 != (done + n) / 1024) {
 			count_threads(&ours_now, &all_now);
-			ck_assert_uint_eq(ours_now, ours);
+			/* Fewer: one that an earlier test left idle has gone. */
+			ck_assert_uint_le(ours_now, ours);
 			most = all_now > most ? all_now : most;
 		}
 		done += n;
