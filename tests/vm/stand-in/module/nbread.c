@@ -12,22 +12,22 @@ static int number = 1;
 module_param(number, int, 0444);
 MODULE_PARM_DESC(number, "any number; lets the selftest see that parameters arrive");
 
-static int stub_open(struct inode *inode, struct file *file)
+static int stand_in_open(struct inode *inode, struct file *file)
 {
 	return 0;
 }
 
-static const struct file_operations stub_fops = {
+static const struct file_operations stand_in_fops = {
 	.owner = THIS_MODULE,
-	.open = stub_open,
+	.open = stand_in_open,
 };
 
-static struct miscdevice stub_device = {
+static struct miscdevice stand_in_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "nbread",
-	.fops = &stub_fops,
+	.fops = &stand_in_fops,
 };
-module_misc_device(stub_device);
+module_misc_device(stand_in_device);
 
 MODULE_DESCRIPTION("stand-in for nbread in the selftest of the VM runner");
 MODULE_LICENSE("GPL");
