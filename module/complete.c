@@ -46,7 +46,8 @@ void nb_flush(struct nb_batch *b)
 	spin_lock(&ctx->cq_lock);
 	for (i = 0; i < b->nr; i++) {
 		nb_ring_push(ctx->ring, &b->cqes[i]);
-		count(&ctx->stats, &b->cqes[i]);
+		if (unlikely(b->cqes[i].res < 0 || (b->cqes[i].flags & ~NBREAD_CQE_HIT)))
+			count(&ctx->stats, &b->cqes[i]);
 	}
 	nb_ring_publish(ctx->ring);
 	ctx->cq_reserved -= b->nr;

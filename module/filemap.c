@@ -285,18 +285,13 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 	struct folio *marked = NULL;
 	size_t before = done;
 
-	*eof = true;
-	if (unlikely(!dst->len || start >= inode->i_sb->s_maxbytes))
-		return 0;
 	*eof = false;
+	if (unlikely(done == dst->len))
+		return 0;
 	if (unlikely(!nb_fm_lock(row, file)))
 		return -EAGAIN;
 	while (done < dst->len && stop == NB_FM_GO_ON) {
-		/* First, so that a hole beyond the end is an end and not a miss. */
-		if (unlikely(start + (loff_t)done >= i_size_read(inode)))
-			stop = NB_FM_EOF;
-		else
-			stop = read_round(file, dst, &done, start, &marked);
+		stop = read_round(file, dst, &done, start, &marked);
 		if (done == dst->len)
 			break;
 		cond_resched();
@@ -312,7 +307,8 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 			nb_fm_heed_ra_mark(file, marked, start + dst->len - folio_pos(marked));
 		folio_put(marked);
 	}
-	if (done > before || done == dst->len || stop == NB_FM_EOF)
+	/* What is not there behind the end is an end and not a miss. */
+	if (done > before || *eof)
 		return done - before;
 	return stop == NB_FM_FAULT ? -EFAULT : -EAGAIN;
 }
