@@ -41,6 +41,40 @@ static int refuse(struct nb_file *nf, u32 why, int err)
 	return err;
 }
 
+/*
+ * How a file that may be read is served. Whether a block device's queue declares
+ * NOWAIT does not matter: a look-up submits nothing, and a miss is submitted as
+ * readahead of a file system on it would be.
+ */
+static void choose_way(struct nb_file *nf)
+{
+	bool nowait = (nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
+
+	nf->path = NBREAD_PATH_WORKER;
+	nf->way = NB_WAY_WORKER;
+	nf->why = NBREAD_WHY_NO_ASYNC;
+	if (nf->listener == NB_LISTENER_PERM) {
+		nf->why = NBREAD_WHY_PERM_LISTENER;
+		return;
+	}
+	nf->may_park = nowait && nb_file_may_park(nf->file);
+	if (nb_fm_enabled(nf->row)) {
+		nf->way = NB_WAY_FILEMAP;
+		nf->path = NBREAD_PATH_FILEMAP;
+		if (nf->may_park)
+			nf->why = NBREAD_WHY_OK;
+	} else if (nowait) {
+		nf->way = NB_WAY_READ_ITER;
+		if (!nf->may_park)
+			return;
+		nf->path = NBREAD_PATH_ASYNC;
+		nf->why = nf->row ? NBREAD_WHY_FILEMAP_OFF : NBREAD_WHY_NOT_IN_TABLE;
+	} else if (nb_is_stacked(nf->file)) {
+		nf->way = NB_WAY_STACKED;
+		nf->why = NBREAD_WHY_STACKED;
+	}
+}
+
 /* Promise 10, in the order in which pread(2) finds out. */
 static int classify(struct nb_file *nf)
 {
@@ -62,22 +96,9 @@ static int classify(struct nb_file *nf)
 	if (IS_DAX(inode) || IS_DAX(file->f_mapping->host))
 		return refuse(nf, NBREAD_WHY_DAX, -EOPNOTSUPP);
 
-	nf->why = NBREAD_WHY_OK;
 	nf->row = nb_fm_find(file);
 	nf->listener = nb_file_listener(file);
-	if (nf->listener == NB_LISTENER_PERM) {
-		nf->path = NBREAD_PATH_WORKER;
-		nf->why = NBREAD_WHY_PERM_LISTENER;
-	} else if (!(file->f_mode & FMODE_NOWAIT) || !nb_file_may_park(file)) {
-		nf->path = NBREAD_PATH_WORKER;
-		nf->why = NBREAD_WHY_NO_ASYNC;
-	} else {
-		nf->path = nb_fm_enabled(nf->row) ? NBREAD_PATH_FILEMAP : NBREAD_PATH_ASYNC;
-		if (!nf->row)
-			nf->why = NBREAD_WHY_NOT_IN_TABLE;
-		else if (nf->path == NBREAD_PATH_ASYNC)
-			nf->why = NBREAD_WHY_FILEMAP_OFF;
-	}
+	choose_way(nf);
 	return 0;
 }
 

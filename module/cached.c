@@ -3,8 +3,8 @@
  * cached.c - one step that never waits: the leading resident bytes.
  *
  * Role: the cached part of every read, by folio look-up where the file has a row
- * (filemap.c), else by ->read_iter with IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED
- * read that missed, the start of readahead.
+ * (filemap.c), by way of the file below it (stacked.c), else by ->read_iter with
+ * IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED read that missed, the start of readahead.
  * Callers: submit.c, try.c; nb_at_eof() also miss.c.
  * Context: task, the owner's mm. Locks: those of the row, by trylock.
  * References: the caller's nb_file holds the file.
@@ -169,9 +169,18 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
 	nb_fm_unlock(nf->row, nf->file);
 }
 
+/*
+ * Readahead may wait for metadata of the file system. Only one that declares NOWAIT has
+ * thought of that; any other does it in a worker, with the read that needs the bytes.
+ */
+static bool may_read_ahead(const struct nb_file *nf)
+{
+	return likely(nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
+}
+
 /**
  * nb_cached_read() - deliver the leading resident bytes
- * @nf: a file that is not refused, not of the worker path, and verified
+ * @nf: a file that is not refused, not for the worker alone, and verified
  * @dst: where to
  * @pos: from where
  * @flags: NBREAD_SQE_CACHED: a miss starts readahead, unless NBREAD_SQE_NOIO.
@@ -182,12 +191,12 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
  */
 struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos, u32 flags)
 {
-	bool noio = flags & NBREAD_SQE_NOIO;
+	bool noio = (flags & NBREAD_SQE_NOIO) || !may_read_ahead(nf);
 	struct nb_cached c = {};
 	bool eof = false;
 	size_t done;
 
-	if (likely(nf->path == NBREAD_PATH_FILEMAP)) {
+	if (likely(nf->way == NB_WAY_FILEMAP)) {
 		c.res = nb_fm_read(nf->row, nf->file, dst, 0, pos, noio, &eof);
 		if (likely(c.res == dst->len))
 			goto done;
@@ -197,6 +206,11 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 			c.res = read_iter_resident(nf, dst, max_t(ssize_t, c.res, 0), pos, true,
 						   &eof);
 	} else {
+		if (nf->way == NB_WAY_STACKED) {
+			c.res = nb_stacked_read(nf, dst, pos, flags, &c.complete);
+			nf->touched |= c.res >= 0 && dst->len;
+			return c;
+		}
 		c.res = read_iter_resident(nf, dst, 0, pos, noio, &eof);
 	}
 done:

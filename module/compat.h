@@ -14,7 +14,6 @@
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/version.h>
 
 #if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
@@ -28,6 +27,21 @@
 #define nb_wait_folio wait_page_queue
 #define nb_wait_folio_key wait_page_key
 #define nb_wake_folio_match wake_page_match
+
+/*
+ * struct folio_batch left linux/pagevec.h for a header of its own between 6.12 and
+ * 7.2. Two steps, since sparse does not know __has_include.
+ */
+#ifdef __has_include
+#if __has_include("linux/folio_batch.h")
+#define NB_FOLIO_BATCH_H
+#endif
+#endif
+#ifdef NB_FOLIO_BATCH_H
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
 
 /* A folio of the page cache with a reference, or NULL. Until 6.4 (66dabbb65d67) a miss was NULL. */
 static inline struct folio *nb_get_folio(struct address_space *mapping, pgoff_t index)
@@ -54,6 +68,26 @@ static inline bool nb_file_may_park(const struct file *file)
 #define nb_file_idmap(file) file_mnt_idmap(file)
 #endif
 
+/*
+ * RWF_NOWAIT meant IOCB_NOIO too from 5.9 to 6.11; since 6.12 ("mm: allow readahead
+ * with RWF_NOWAIT set") a miss reads ahead. A file system that turns IOCB_NOWAIT into
+ * RWF_NOWAIT (overlayfs) hands that on.
+ */
+#define NB_NOWAIT_IS_NOIO (KERNEL_VERSION(6, 12, 0) > LINUX_VERSION_CODE)
+
+/* The inode whose page cache holds the data of a file of overlayfs; the file keeps it. */
+static inline struct inode *nb_real_inode(const struct file *file)
+{
+	return d_real_inode(file->f_path.dentry);
+}
+
+/* Has memory of the folio failed? folio_contain_hwpoisoned_page() is there since 6.15. */
+static inline bool nb_folio_poisoned(struct folio *folio)
+{
+	return folio_test_hwpoison(folio) ||
+	       (folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
+}
+
 /* What the notification side wants to know of reads of a file. */
 enum nb_listener {
 	NB_LISTENER_NONE, /* nobody watches: one check a call is exact */
@@ -62,9 +96,25 @@ enum nb_listener {
 };
 
 /*
- * Before 6.12 a file does not carry FMODE_FSNOTIFY_*. What a module can see is
- * whether the superblock has any mark at all, and the masks of the inode, the
- * superblock and the parent; the mask of a mount is private to the VFS.
+ * Does the superblock have any mark that may matter? 6.10 counts those that ask for
+ * permission apart ("fsnotify: optimize the case of no permission event watchers").
+ */
+static inline bool nb_sb_has_listeners(struct super_block *sb)
+{
+#if KERNEL_VERSION(6, 10, 0) > LINUX_VERSION_CODE
+	return atomic_long_read(&sb->s_fsnotify_connectors);
+#else
+	return fsnotify_sb_has_priority_watchers(sb, FSNOTIFY_PRIO_CONTENT);
+#endif
+}
+
+/*
+ * What a module can see is whether the superblock has marks, and the masks of the
+ * inode, the superblock and the parent; the mask of a mount is private to the VFS. 6.14
+ * ("fsnotify: opt-in for permission events at file open time", in 6.12.y too) decides at
+ * open who may be asked, in two bits of f_mode: one of them alone says nobody.
+ * 6.17 (0d4c4d4ea443) changed what both and none mean, but FMODE_FSNOTIFY_HSM() is in
+ * either: one who fills the file before it is read, who takes his time.
  */
 static inline enum nb_listener nb_file_listener(const struct file *file)
 {
@@ -73,9 +123,18 @@ static inline enum nb_listener nb_file_listener(const struct file *file)
 	const struct inode *inode = d_inode(dentry);
 	u32 mask;
 
+#ifdef FMODE_FSNOTIFY_MASK
+	const fmode_t bits = file->f_mode & FMODE_FSNOTIFY_MASK;
+
+	if (likely(bits == FMODE_NONOTIFY || bits == FMODE_NONOTIFY_PERM))
+		return NB_LISTENER_NONE;
+	if (FMODE_FSNOTIFY_HSM(file->f_mode))
+		return NB_LISTENER_PERM;
+#else
 	if (file->f_mode & FMODE_NONOTIFY)
 		return NB_LISTENER_NONE;
-	if (likely(!atomic_long_read(&inode->i_sb->s_fsnotify_connectors)))
+#endif
+	if (likely(!nb_sb_has_listeners(inode->i_sb)))
 		return NB_LISTENER_NONE;
 	mask = inode->i_fsnotify_mask | inode->i_sb->s_fsnotify_mask;
 	if (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED) {

@@ -5,7 +5,7 @@
  * Role: answer what is resident without ->read_iter, for the files whose
  * ->read_iter is the plain page-cache read. It never waits and never starts a read
  * of what is missing.
- * Callers: cached.c (the bytes), miss.c (the lock before arming), access.c (find).
+ * Callers: cached.c and miss.c (the bytes, the lock), access.c (find), stacked.c.
  * Context: task. Locks: the inode's i_rwsem shared, by trylock, where the row says
  * so; held over the copy, as the file system's own read does.
  * References: those of one batch of folios, within a round.
@@ -35,20 +35,22 @@ enum nb_fm_lock_kind {
 
 /**
  * struct nb_fm_row - why the plain look-up is right for one kind of file
- * @fs: file_system_type name
+ * @fs: file_system_type name; NULL: any whose ->read_iter is generic_file_read_iter()
  * @lock: what its ->read_iter holds during the read
  * @bdev: a block device; its own ->read_iter must not be used where sleeping is wrong
  * @atomic: that lock makes a whole read atomic against writes, and users know it
+ * @poison: a folio whose memory failed stays in the cache; its read must say -EIO
  */
 struct nb_fm_row {
 	const char *fs;
 	enum nb_fm_lock_kind lock;
 	bool bdev;
 	bool atomic;
+	bool poison;
 };
 
 /*
- * Read in the source of 6.1. The one check that is left out is the shutdown flag
+ * Read in the source of 6.1 and 6.12. The one check that is left out is the shutdown flag
  * of ext4 and xfs, which is private: after a forced shutdown resident bytes are
  * still given, as through mmap(2), and misses end with -EIO.
  */
@@ -61,7 +63,25 @@ static const struct nb_fm_row nb_fm_table[] = {
 	{ .fs = "btrfs" },
 	/* blkdev_read_iter(): filemap_read() under i_rwsem shared (set_blocksize fix, 6.15) */
 	{ .fs = "bdev", .lock = NB_FM_I_RWSEM, .bdev = true },
+	/*
+	 * shmem_file_read_iter(): the folio, i_size after it, the bytes, no lock over the
+	 * copy. A hole (no folio) and what is swapped out (no folio either, but a value) or
+	 * allocated and not written (not uptodate) are misses, which a worker reads.
+	 */
+	{ .fs = "tmpfs", .poison = true },
+	/* generic_file_read_iter() itself: vfat, exfat, ext2, squashfs, isofs and others */
+	{ .fs = NULL },
 };
+
+static bool row_is_for(const struct nb_fm_row *row, const struct file *file,
+		       const struct inode *host)
+{
+	if (row->bdev != S_ISBLK(host->i_mode))
+		return false;
+	if (!row->fs)
+		return file->f_op->read_iter == generic_file_read_iter;
+	return !strcmp(host->i_sb->s_type->name, row->fs);
+}
 
 /**
  * nb_fm_find() - the row of a file
@@ -78,12 +98,9 @@ const struct nb_fm_row *nb_fm_find(const struct file *file)
 
 	if (!S_ISBLK(file_inode(file)->i_mode) && host != file_inode(file))
 		return NULL;
-	for (i = 0; i < ARRAY_SIZE(nb_fm_table); i++) {
-		if (nb_fm_table[i].bdev != S_ISBLK(host->i_mode))
-			continue;
-		if (!strcmp(host->i_sb->s_type->name, nb_fm_table[i].fs))
+	for (i = 0; i < ARRAY_SIZE(nb_fm_table); i++)
+		if (row_is_for(&nb_fm_table[i], file, host))
 			return &nb_fm_table[i];
-	}
 	return NULL;
 }
 
@@ -100,6 +117,18 @@ bool nb_fm_is_bdev(const struct nb_fm_row *row)
 bool nb_fm_is_atomic(const struct nb_fm_row *row)
 {
 	return row && row->atomic;
+}
+
+/* The same of a regular file that another file system reads. */
+bool nb_fm_host_is_atomic(const struct inode *host)
+{
+	const char *fs = host->i_sb->s_type->name;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nb_fm_table); i++)
+		if (nb_fm_table[i].atomic && !strcmp(fs, nb_fm_table[i].fs))
+			return true;
+	return false;
 }
 
 /* Take what the file system's read holds, if it is to be had at once. */
@@ -138,7 +167,7 @@ static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t le
 	fb->nr = 0;
 	/* No further than a batch can hold: it steps over what is not there one by one. */
 	if (first != last) {
-		last = min(last, first + PAGEVEC_SIZE - 1);
+		last = min_t(pgoff_t, last, first + ARRAY_SIZE(fb->folios) - 1);
 		return filemap_get_folios(mapping, &first, last, fb);
 	}
 	fb->folios[0] = nb_get_folio(mapping, first);
@@ -185,15 +214,39 @@ static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const s
 void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left)
 {
 	struct address_space *mapping = file->f_mapping;
+	DEFINE_READAHEAD(ractl, file, &file->f_ra, mapping, folio->index);
 	unsigned int noio;
 
 	if (!filemap_invalidate_trylock_shared(mapping))
 		return;
 	filemap_invalidate_unlock_shared(mapping);
 	noio = memalloc_noio_save();
-	page_cache_async_readahead(mapping, &file->f_ra, file, folio, folio->index,
-				   DIV_ROUND_UP(left, PAGE_SIZE) + 1);
+	page_cache_async_ra(&ractl, folio, DIV_ROUND_UP(left, PAGE_SIZE) + 1);
 	memalloc_noio_restore(noio);
+}
+
+/**
+ * nb_fm_resident() - pin the leading resident folios, at most a batch
+ * @mapping: of a regular file
+ * @pos: from where
+ * @len: bytes of interest, not 0
+ * @fb: out: folios with a reference each, maybe more than are counted
+ *
+ * Return: how many bytes from @pos on they hold, up to the end of the file. A pinned
+ * folio stays resident until a truncation: neither reclaim nor drop_caches takes it.
+ */
+size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, struct folio_batch *fb)
+{
+	loff_t at = pos, end = min_t(loff_t, i_size_read(mapping->host), pos + len);
+	unsigned int i, nr = look_up(mapping, pos, len, fb);
+
+	fb->nr = nr;
+	for (i = 0; i < nr && at < end; i++) {
+		if (!folio_test_uptodate(fb->folios[i]) || !covers(fb->folios[i], at))
+			break;
+		at = min_t(loff_t, end, folio_pos(fb->folios[i]) + folio_size(fb->folios[i]));
+	}
+	return at - pos;
 }
 
 /* What one round of the look-up ends with. */
@@ -208,8 +261,9 @@ enum nb_fm_stop {
  * One round: at most a batch of folios. *done grows by what was copied; *marked is
  * the first with the readahead mark, with a reference.
  */
-static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, size_t *done,
-				  loff_t start, struct folio **marked)
+static enum nb_fm_stop read_round(const struct nb_fm_row *row, struct file *file,
+				  const struct nb_dst *dst, size_t *done, loff_t start,
+				  struct folio **marked)
 {
 	struct address_space *mapping = file->f_mapping;
 	unsigned int i, nr, resident = 0;
@@ -237,7 +291,7 @@ static enum nb_fm_stop read_round(struct file *file, const struct nb_dst *dst, s
 			stop = NB_FM_EOF;
 			break;
 		}
-		if (unlikely(!covers(folio, pos))) {
+		if (unlikely(!covers(folio, pos) || (row->poison && nb_folio_poisoned(folio)))) {
 			stop = NB_FM_MISS;
 			break;
 		}
@@ -291,7 +345,7 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 	if (unlikely(!nb_fm_lock(row, file)))
 		return -EAGAIN;
 	while (done < dst->len && stop == NB_FM_GO_ON) {
-		stop = read_round(file, dst, &done, start, &marked);
+		stop = read_round(row, file, dst, &done, start, &marked);
 		if (done == dst->len)
 			break;
 		cond_resched();

@@ -50,6 +50,10 @@ int nb_file_info(struct nbread_file_info *info)
 	info->fs_magic = file_inode(nf.file)->i_sb->s_magic;
 	if (!nf.err && (nf.oracle || nb_file_oracle(nf.file, true)))
 		info->flags |= NBREAD_FILE_ORACLE;
+	if (nf.way != NB_WAY_WORKER)
+		info->flags |= NBREAD_FILE_RESIDENT;
+	if (nf.may_park)
+		info->flags |= NBREAD_FILE_PARKS;
 	nb_file_put(&nf);
 	return 0;
 }

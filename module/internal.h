@@ -2,7 +2,7 @@
 /*
  * internal.h - the objects of nbread and the way data flows between its files.
  *
- *   main (ioctl) -> enter -> submit -> cached -> filemap
+ *   main (ioctl) -> enter -> submit -> cached -> stacked -> filemap
  *                              |-> miss -> worker
  *                              '-> complete -> ring
  *
@@ -152,12 +152,22 @@ struct nb_read {
 struct nb_fm_row;
 struct nb_user;
 
+/* Who answers what is resident, in the call. */
+enum nb_way {
+	NB_WAY_WORKER, /* nobody: every read is for a worker */
+	NB_WAY_FILEMAP, /* filemap.c */
+	NB_WAY_READ_ITER, /* the file's own ->read_iter with IOCB_NOWAIT | IOCB_NOIO */
+	NB_WAY_STACKED, /* stacked.c */
+};
+
 /**
  * struct nb_file - a file as the current call may use it
  * @file:	with a reference until nb_file_put()
  * @row:	its filemap row, also with filemap=0; NULL if there is none
  * @fd:		what the program called it
  * @err:	-errno of every read of it in this call, or 0
+ * @way:	who answers what is resident
+ * @may_park:	misses wait by callback
  * @path:	NBREAD_PATH_*
  * @why:	NBREAD_WHY_*
  * @listener:	who must be asked before a read
@@ -173,6 +183,8 @@ struct nb_file {
 	const struct nb_fm_row *row;
 	int fd;
 	int err;
+	enum nb_way way;
+	bool may_park;
 	u32 path;
 	u32 why;
 	enum nb_listener listener;
@@ -325,6 +337,11 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 				u32 flags);
 bool nb_at_eof(const struct file *file, loff_t pos);
 
+/* stacked.c */
+bool nb_is_stacked(const struct file *file);
+ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
+			bool *hit);
+
 /* filemap.c */
 extern bool nb_filemap_on;
 const struct nb_fm_row *nb_fm_find(const struct file *file);
@@ -333,6 +350,9 @@ bool nb_fm_lock(const struct nb_fm_row *row, struct file *file);
 void nb_fm_unlock(const struct nb_fm_row *row, struct file *file);
 bool nb_fm_is_bdev(const struct nb_fm_row *row);
 bool nb_fm_is_atomic(const struct nb_fm_row *row);
+bool nb_fm_host_is_atomic(const struct inode *host);
+size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len,
+		      struct folio_batch *fb);
 void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
 ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
 		   size_t done, loff_t start, bool noio, bool *eof);

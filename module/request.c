@@ -57,7 +57,7 @@ struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct
 	req->file = get_file(nf->file);
 	req->row = nf->row;
 	req->verified = nf->verified;
-	req->may_park = nf->path != NBREAD_PATH_WORKER;
+	req->may_park = nf->may_park;
 	req->dst = rd->dst;
 	rd->dst.iov = NULL;
 	req->pos = rd->pos;

@@ -153,7 +153,7 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		nb_post(b, rd->user_data, err, 0, false);
 		return;
 	}
-	if (nf->path == NBREAD_PATH_WORKER) {
+	if (nf->way == NB_WAY_WORKER) {
 		/* a CACHED read would have to wait: for a listener or a lock unknown */
 		if (rd->flags & NBREAD_SQE_CACHED)
 			nb_post(b, rd->user_data, -EAGAIN, 0, false);

@@ -42,7 +42,7 @@ static struct nb_cached try_one(struct nb_file *nf, const struct nbread_try *t)
 		c.res = -EPERM;
 	if (!c.res && !access_ok(u64_to_user_ptr(t->addr), t->len))
 		c.res = -EFAULT;
-	if (!c.res && nf->path == NBREAD_PATH_WORKER)
+	if (!c.res && nf->way == NB_WAY_WORKER)
 		c.res = -EAGAIN;
 	if (!c.res)
 		c.res = nb_file_verify(nf, t->off, t->len);

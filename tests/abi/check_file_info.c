@@ -40,20 +40,24 @@ START_TEST(a_file_of_the_tested_file_system_is_in_the_table)
 		ck_assert_uint_eq(info.path, NBREAD_PATH_ASYNC);
 		ck_assert_uint_eq(info.reason, NBREAD_WHY_FILEMAP_OFF);
 	}
-	ck_assert_uint_eq(info.flags, NBREAD_FILE_ORACLE);
+	ck_assert_uint_eq(info.flags, NBREAD_FILE_ORACLE | NBREAD_FILE_RESIDENT |
+					      NBREAD_FILE_PARKS);
 	ck_assert_int_eq(fstatfs(a.file.fd, &fs), 0);
 	ck_assert_uint_eq(info.fs_magic, (uint32_t)fs.f_type);
 	abi_end(&a);
 }
 END_TEST
 
-START_TEST(a_file_that_cannot_wait_by_callback_goes_to_a_worker)
+START_TEST(a_file_that_cannot_wait_by_callback_is_told)
 {
 	int fd = memfd_create("nbread", MFD_CLOEXEC);
 	struct nbread_file_info info = info_of(fd);
 
-	ck_assert_uint_eq(info.path, NBREAD_PATH_WORKER);
+	ck_assert_uint_eq(info.path,
+			  abi_query().filemap ? NBREAD_PATH_FILEMAP : NBREAD_PATH_WORKER);
 	ck_assert_uint_eq(info.reason, NBREAD_WHY_NO_ASYNC);
+	ck_assert_uint_eq(info.flags & NBREAD_FILE_PARKS, 0);
+	ck_assert_uint_eq(!!(info.flags & NBREAD_FILE_RESIDENT), abi_query().filemap);
 	ck_assert_int_eq(info.error, 0);
 	close(fd);
 }
@@ -172,7 +176,7 @@ static int info_as_nobody(void *arg)
 
 	if (raw_ioctl(a->r.fd, NBREAD_IOC_FILE_INFO, &info) != 0 || info.error)
 		return 1;
-	return info.flags == 0 ? 0 : 2;
+	return info.flags & NBREAD_FILE_ORACLE ? 2 : 0;
 }
 
 START_TEST(info_tells_a_stranger_that_residency_is_not_for_it)
@@ -191,7 +195,7 @@ Suite *check_file_info_suite(void)
 	Suite *s = suite_create("file_info");
 
 	nbtest_add(s, a_file_of_the_tested_file_system_is_in_the_table);
-	nbtest_add(s, a_file_that_cannot_wait_by_callback_goes_to_a_worker);
+	nbtest_add(s, a_file_that_cannot_wait_by_callback_is_told);
 	nbtest_add_table(s, info_of_a_refused_file, refused);
 	nbtest_add(s, info_takes_anything_in_its_out_members);
 	nbtest_add(s, info_tells_a_stranger_that_residency_is_not_for_it);

@@ -302,9 +302,9 @@ struct nbread_cancel {
 
 /* How a file is served: nbread_file_info.path */
 #define NBREAD_PATH_REFUSED 0 /* error says with what */
-#define NBREAD_PATH_FILEMAP 1 /* cached bytes by folio look-up; misses by callback */
+#define NBREAD_PATH_FILEMAP 1 /* cached bytes by folio look-up; misses: see NBREAD_FILE_PARKS */
 #define NBREAD_PATH_ASYNC 2 /* cached bytes by ->read_iter; misses by callback */
-#define NBREAD_PATH_WORKER 3 /* every read by a worker */
+#define NBREAD_PATH_WORKER 3 /* reads by a worker; cached bytes: see NBREAD_FILE_RESIDENT */
 
 /* Why: nbread_file_info.reason */
 #define NBREAD_WHY_OK 0
@@ -317,11 +317,14 @@ struct nbread_cancel {
 #define NBREAD_WHY_NO_PAGE_CACHE 7 /* proc, sysfs, character device and the like */
 #define NBREAD_WHY_NOT_IN_TABLE 8 /* ASYNC, since the file system has no filemap row */
 #define NBREAD_WHY_FILEMAP_OFF 9 /* ASYNC, since the module runs with filemap=0 */
-#define NBREAD_WHY_NO_ASYNC 10 /* WORKER: the file cannot wait by callback */
+#define NBREAD_WHY_NO_ASYNC 10 /* misses by a worker: the file cannot wait by callback */
 #define NBREAD_WHY_PERM_LISTENER 11 /* WORKER: a fanotify permission listener watches it */
+#define NBREAD_WHY_STACKED 12 /* misses by a worker: overlayfs reads another file */
 
 /* nbread_file_info.flags */
 #define NBREAD_FILE_ORACLE (1U << 0) /* NOIO and the HIT flag are given to the caller */
+#define NBREAD_FILE_RESIDENT (1U << 1) /* bytes that are resident are answered in the call */
+#define NBREAD_FILE_PARKS (1U << 2) /* a miss waits by callback; if not, in a worker */
 
 /**
  * struct nbread_file_info - NBREAD_IOC_FILE_INFO: how this fd would be served
