@@ -30,13 +30,9 @@
 #define BATCH 32
 #define BATCHES 64
 #define RUNS 5
-/*
- * What 4 KiB by the ring may cost: so many instructions on 6.1, for which the figure was
- * set, and everywhere so many hundredths of pread(2)'s in the same run, since the page
- * cache itself costs more with each kernel.
- */
-#define MOST 1500
-#define MOST_OF_PREAD 85
+/* What 4 KiB by the ring may cost; the page cache itself costs more with each kernel. */
+#define MOST 1500 /* instructions, on 6.1 */
+#define MOST_OF_PREAD 85 /* hundredths of pread(2)'s of the same run */
 
 static int fd;
 static unsigned char *bufs[BATCH];
