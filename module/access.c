@@ -49,11 +49,13 @@ static int refuse(struct nb_file *nf, u32 why, int err)
 static void choose_way(struct nb_file *nf)
 {
 	bool nowait = (nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
+	bool stacked = nb_is_stacked(nf->file);
 
 	nf->path = NBREAD_PATH_WORKER;
 	nf->way = NB_WAY_WORKER;
 	nf->why = NBREAD_WHY_NO_ASYNC;
-	if (nf->listener == NB_LISTENER_PERM) {
+	if (nf->listener == NB_LISTENER_PERM ||
+	    (stacked && nb_real_has_listeners(nb_real_inode(nf->file)))) {
 		nf->why = NBREAD_WHY_PERM_LISTENER;
 		return;
 	}
@@ -63,15 +65,14 @@ static void choose_way(struct nb_file *nf)
 		nf->path = NBREAD_PATH_FILEMAP;
 		if (nf->may_park)
 			nf->why = NBREAD_WHY_OK;
-	} else if (nowait) {
-		nf->way = NB_WAY_READ_ITER;
-		if (!nf->may_park)
-			return;
-		nf->path = NBREAD_PATH_ASYNC;
-		nf->why = nf->row ? NBREAD_WHY_FILEMAP_OFF : NBREAD_WHY_NOT_IN_TABLE;
-	} else if (nb_is_stacked(nf->file)) {
+	} else if (stacked) {
+		nf->may_park = false;
 		nf->way = NB_WAY_STACKED;
 		nf->why = NBREAD_WHY_STACKED;
+	} else if (nf->may_park) {
+		nf->way = NB_WAY_READ_ITER;
+		nf->path = NBREAD_PATH_ASYNC;
+		nf->why = nf->row ? NBREAD_WHY_FILEMAP_OFF : NBREAD_WHY_NOT_IN_TABLE;
 	}
 }
 
@@ -102,6 +103,20 @@ static int classify(struct nb_file *nf)
 	return 0;
 }
 
+static bool owns_or_may_write(struct nb_idmap *idmap, struct inode *inode, bool may_sleep)
+{
+	int ret;
+
+	if (inode_owner_or_capable(idmap, inode))
+		return true;
+	rcu_read_lock();
+	ret = inode_permission(idmap, inode, MAY_WRITE | MAY_NOT_BLOCK);
+	rcu_read_unlock();
+	if (ret == -ECHILD && may_sleep)
+		ret = inode_permission(idmap, inode, MAY_WRITE);
+	return !ret;
+}
+
 /**
  * nb_file_oracle() - may the caller learn what of @file is resident?
  * @file: an open file
@@ -109,23 +124,18 @@ static int classify(struct nb_file *nf)
  *
  * The rule of can_do_mincore() (134fca9063ad) and cachestat(2), with the caller's
  * credentials of this moment: open for writing, owner or CAP_FOWNER, or allowed
- * to write.
+ * to write. Of an overlay's file that must hold for the real one too, whose pages
+ * others may share: mincore(2) asks there. (Its mount's idmap is out of reach; without
+ * one the answer is no oftener.)
  */
 bool nb_file_oracle(struct file *file, bool may_sleep)
 {
-	struct inode *inode = file_inode(file);
-	int ret;
-
 	if (file->f_mode & FMODE_WRITE)
 		return true;
-	if (inode_owner_or_capable(nb_file_idmap(file), inode))
-		return true;
-	rcu_read_lock();
-	ret = inode_permission(nb_file_idmap(file), inode, MAY_WRITE | MAY_NOT_BLOCK);
-	rcu_read_unlock();
-	if (ret == -ECHILD && may_sleep)
-		ret = inode_permission(nb_file_idmap(file), inode, MAY_WRITE);
-	return !ret;
+	if (!owns_or_may_write(nb_file_idmap(file), file_inode(file), may_sleep))
+		return false;
+	return !nb_is_stacked(file) ||
+	       owns_or_may_write(nb_no_idmap(), nb_real_inode(file), may_sleep);
 }
 
 /**

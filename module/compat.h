@@ -64,8 +64,12 @@ static inline bool nb_file_may_park(const struct file *file)
 /* 6.3 (4609e1f18e19) gave inode_permission() an idmap in place of the user namespace. */
 #if KERNEL_VERSION(6, 3, 0) > LINUX_VERSION_CODE
 #define nb_file_idmap(file) file_mnt_user_ns(file)
+#define nb_no_idmap() (&init_user_ns)
+#define nb_idmap user_namespace
 #else
 #define nb_file_idmap(file) file_mnt_idmap(file)
+#define nb_no_idmap() (&nop_mnt_idmap)
+#define nb_idmap mnt_idmap
 #endif
 
 /*
@@ -109,6 +113,15 @@ static inline bool nb_sb_has_listeners(struct super_block *sb)
 }
 
 /*
+ * May a read through overlayfs ask for permission again, for the file below? In 6.1 it
+ * opens that with FMODE_NONOTIFY (OVL_OPEN_FLAGS); in 6.12 not any more.
+ */
+static inline bool nb_real_has_listeners(const struct inode *real)
+{
+	return KERNEL_VERSION(6, 2, 0) <= LINUX_VERSION_CODE && nb_sb_has_listeners(real->i_sb);
+}
+
+/*
  * What a module can see is whether the superblock has marks, and the masks of the
  * inode, the superblock and the parent; the mask of a mount is private to the VFS. 6.14
  * ("fsnotify: opt-in for permission events at file open time", in 6.12.y too) decides at
@@ -128,14 +141,17 @@ static inline enum nb_listener nb_file_listener(const struct file *file)
 
 	if (likely(bits == FMODE_NONOTIFY || bits == FMODE_NONOTIFY_PERM))
 		return NB_LISTENER_NONE;
-	if (FMODE_FSNOTIFY_HSM(file->f_mode))
-		return NB_LISTENER_PERM;
 #else
 	if (file->f_mode & FMODE_NONOTIFY)
 		return NB_LISTENER_NONE;
 #endif
 	if (likely(!nb_sb_has_listeners(inode->i_sb)))
 		return NB_LISTENER_NONE;
+#ifdef FMODE_FSNOTIFY_MASK
+	/* Not before: a memfd's file is never asked about, and has neither bit. */
+	if (FMODE_FSNOTIFY_HSM(file->f_mode))
+		return NB_LISTENER_PERM;
+#endif
 	mask = inode->i_fsnotify_mask | inode->i_sb->s_fsnotify_mask;
 	if (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED) {
 		/*

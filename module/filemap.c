@@ -69,7 +69,7 @@ static const struct nb_fm_row nb_fm_table[] = {
 	 * allocated and not written (not uptodate) are misses, which a worker reads.
 	 */
 	{ .fs = "tmpfs", .poison = true },
-	/* generic_file_read_iter() itself: vfat, exfat, ext2, squashfs, isofs and others */
+	/* generic_file_read_iter() itself: vfat, squashfs, isofs, udf, ubifs and others */
 	{ .fs = NULL },
 };
 
@@ -232,8 +232,8 @@ void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left)
  * @len: bytes of interest, not 0
  * @fb: out: folios with a reference each, maybe more than are counted
  *
- * Return: how many bytes from @pos on they hold, up to the end of the file. A pinned
- * folio stays resident until a truncation: neither reclaim nor drop_caches takes it.
+ * Return: how many bytes from @pos on they hold, up to the end of the file. Neither
+ * reclaim nor drop_caches takes a pinned folio; a truncation or direct write does.
  */
 size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, struct folio_batch *fb)
 {

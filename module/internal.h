@@ -339,6 +339,7 @@ bool nb_at_eof(const struct file *file, loff_t pos);
 
 /* stacked.c */
 bool nb_is_stacked(const struct file *file);
+bool nb_stacked_is_atomic(const struct file *file);
 ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
 			bool *hit);
 

@@ -6,15 +6,14 @@
  * file, as the mounter and after that file's own checks. So look at the page cache of
  * that one, and let the overlay's own ->read_iter copy what is resident; no check of
  * it is left out, and what is not resident is not asked for.
- * Callers: cached.c; access.c asks which files these are. Context: task.
- * Locks: where the real file's read is atomic its i_rwsem shared, by trylock; its own
- * ->read_iter takes that again, by trylock too (IOCB_NOWAIT).
+ * Callers: cached.c; access.c and worker.c ask which files these are. Context: task.
+ * Locks: none, since that ->read_iter may ask a listener of the real file.
  * References: the folios of one round, so that they stay until they are copied.
  *
  * ovl_read_iter() hands IOCB_NOWAIT on as RWF_NOWAIT, from 6.1 (ovl_iocb_to_rwf()) to
  * now (iocb_to_rw_flags()); a real file that does not know it says -EOPNOTSUPP. It
- * cannot hand IOCB_NOIO on; hence the pins. It may open the real file anew after a copy
- * up: memory only, as both inodes are in use.
+ * cannot hand IOCB_NOIO on; hence the pins. Through an fd that was opened before a copy
+ * up it opens the real file anew for each read, with what the file system does there.
  */
 #include <linux/magic.h>
 #include <linux/pagemap.h>
@@ -28,26 +27,50 @@ bool nb_is_stacked(const struct file *file)
 	       S_ISREG(file_inode(file)->i_mode);
 }
 
-/* The overlay's own read of @len bytes behind the @done ones. */
-static ssize_t read_through(struct file *file, const struct nb_dst *dst, size_t done, loff_t start,
-			    size_t len)
+/* Is one read of it atomic against writes? Then several may not be made into one. */
+bool nb_stacked_is_atomic(const struct file *file)
 {
-	struct iov_iter iter;
+	return nb_is_stacked(file) && nb_fm_host_is_atomic(nb_real_inode(file));
+}
+
+/* The overlay's own read, of what does not have to be waited for. */
+static ssize_t read_nowait(struct file *file, struct iov_iter *iter, loff_t pos)
+{
 	struct kiocb kiocb;
 
 	init_sync_kiocb(&kiocb, file);
 	if (kiocb.ki_flags & IOCB_DIRECT)
 		return -EAGAIN; /* set since the check in access.c; a worker will say so */
 	kiocb.ki_flags |= IOCB_NOWAIT;
-	kiocb.ki_pos = start + done;
+	kiocb.ki_pos = pos;
+	return file->f_op->read_iter(&kiocb, iter);
+}
+
+/* @len bytes behind the @done ones. */
+static ssize_t read_through(struct file *file, const struct nb_dst *dst, size_t done, loff_t start,
+			    size_t len)
+{
+	struct iov_iter iter;
+
 	nb_dst_iter(dst, done, &iter);
 	iov_iter_truncate(&iter, len);
-	return file->f_op->read_iter(&kiocb, &iter);
+	return read_nowait(file, &iter, start + done);
+}
+
+/* A miss of a CACHED read starts readahead, where RWF_NOWAIT does; the bytes are not taken. */
+static void start_readahead(struct file *file, loff_t pos, size_t len)
+{
+	struct iov_iter nowhere;
+
+	iov_iter_discard(&nowhere, ITER_DEST, len);
+	if (!NB_NOWAIT_IS_NOIO)
+		read_nowait(file, &nowhere, pos);
 }
 
 /*
  * Take the readahead marks of these folios off: under IOCB_NOIO, which RWF_NOWAIT may
- * mean, a marked folio is a miss; else the mark starts I/O. Return: which had one.
+ * mean, a marked folio is a miss; else the mark starts I/O, whose pages the next round
+ * might take for resident. Return: which had one.
  */
 static unsigned long unmark(struct folio_batch *fb)
 {
@@ -76,31 +99,47 @@ static void unpin(struct folio_batch *fb, unsigned long marked)
 	}
 }
 
-/* Round by round, until something is not resident or not to be had. */
-static ssize_t read_resident(struct nb_file *nf, struct address_space *real,
-			     const struct nb_dst *dst, loff_t start, bool noio)
+/* What the rounds of a read came to. */
+struct nb_rounds {
+	size_t done;
+	bool eof; /* no more behind it */
+};
+
+/*
+ * Round by round, until something is not resident or not to be had. Return: what the
+ * last round ended with.
+ */
+static ssize_t read_resident(struct nb_file *nf, struct inode *real, const struct nb_dst *dst,
+			     loff_t start, struct nb_rounds *r)
 {
 	struct folio_batch fb;
 	unsigned long marked;
-	size_t done = 0, len;
 	ssize_t ret = -EAGAIN;
+	size_t len;
 
-	while (done < dst->len && !fatal_signal_pending(current)) {
-		len = nb_fm_resident(real, start + done, dst->len - done, &fb);
+	while (r->done < dst->len && !fatal_signal_pending(current)) {
+		len = nb_fm_resident(real->i_mapping, start + r->done, dst->len - r->done, &fb);
+		marked = unmark(&fb);
 		ret = -EAGAIN;
-		marked = 0;
-		if (len) {
-			if (noio || NB_NOWAIT_IS_NOIO)
-				marked = unmark(&fb);
-			ret = read_through(nf->file, dst, done, start, len);
+		/* Behind the end ask the file: only it knows where that is by now. */
+		if (!len && start + (loff_t)r->done >= i_size_read(real)) {
+			ret = read_through(nf->file, dst, r->done, start, dst->len - r->done);
+			r->eof = !ret;
+		} else if (len) {
+			ret = read_through(nf->file, dst, r->done, start, len);
 		}
 		unpin(&fb, marked);
 		if (ret <= 0)
 			break;
-		done += ret;
+		r->done += ret;
+		/* It declares NOWAIT, or would not have read: its i_size is the truth. */
+		if (r->done < dst->len && start + (loff_t)r->done >= i_size_read(real))
+			r->eof = true;
+		if (r->eof || nb_fm_host_is_atomic(real))
+			break; /* a second round would be another read */
 		cond_resched();
 	}
-	return done ? done : ret;
+	return ret;
 }
 
 /**
@@ -112,38 +151,32 @@ static ssize_t read_resident(struct nb_file *nf, struct address_space *real,
  *	worker's one read may be atomic
  * @hit: out: all that was asked for, or all up to end of file, was resident
  *
- * Context: task; does not wait for I/O of the real file.
+ * Context: task; does not wait for I/O of the real file's data.
  * Return: bytes, 0 at end of file, -EAGAIN, -EFAULT, or what a check of the overlay
  * says.
  */
 ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
 			bool *hit)
 {
-	struct inode *inode = nb_real_inode(nf->file);
-	bool noio = flags & NBREAD_SQE_NOIO;
-	bool locked = nb_fm_host_is_atomic(inode);
-	ssize_t ret, more;
+	struct inode *real = nb_real_inode(nf->file);
+	bool cached = flags & NBREAD_SQE_CACHED;
+	struct nb_rounds r = {};
+	ssize_t ret;
 
 	*hit = !dst->len;
 	if (!dst->len)
 		return 0;
-	if (locked && !inode_trylock_shared(inode))
-		return -EAGAIN;
-	ret = read_resident(nf, inode->i_mapping, dst, start, noio);
-	*hit = ret == dst->len || ((ret > 0 || ret == -EAGAIN) &&
-				   start + max_t(ssize_t, ret, 0) >= i_size_read(inode));
-	if (*hit && ret == -EAGAIN)
-		ret = 0;
-	/* A miss of a CACHED read starts readahead, where RWF_NOWAIT does; bytes may come of it. */
-	if (!*hit && (ret > 0 || ret == -EAGAIN) && (flags & NBREAD_SQE_CACHED) && !noio &&
-	    !NB_NOWAIT_IS_NOIO) {
-		ret = max_t(ssize_t, ret, 0);
-		more = read_through(nf->file, dst, ret, start, dst->len - ret);
-		ret = more > 0 ? ret + more : ret ? ret : more ? more : -EAGAIN;
-	}
-	if (locked)
-		inode_unlock_shared(inode);
-	if (ret == -EOPNOTSUPP || (ret > 0 && !*hit && !(flags & NBREAD_SQE_CACHED)))
+	ret = read_resident(nf, real, dst, start, &r);
+	/* After a copy up it is the end of another file. */
+	r.eof = r.eof && nb_real_inode(nf->file) == real;
+	*hit = r.done == dst->len || r.eof;
+	if (*hit)
+		return r.done;
+	if (ret == -EOPNOTSUPP || ret >= 0)
 		ret = -EAGAIN;
-	return ret;
+	if (!cached)
+		return r.done ? -EAGAIN : ret;
+	if (ret == -EAGAIN && !(flags & NBREAD_SQE_NOIO))
+		start_readahead(nf->file, start + r.done, dst->len - r.done);
+	return r.done ? r.done : ret;
 }

@@ -46,7 +46,7 @@ static int read_blocking(struct nb_req *req)
 		if (ret > 0) {
 			req->done += ret;
 			/* Its one read was atomic; bytes appended since are not part of it. */
-			if (nb_fm_is_atomic(req->row))
+			if (nb_fm_is_atomic(req->row) || nb_stacked_is_atomic(file))
 				break;
 		} else if (ret != -EAGAIN || ++tries == NB_EAGAIN_TRIES) {
 			break;
