@@ -32,8 +32,12 @@ DEPMOD = $(if $(INSTALL_MOD_PATH),true,depmod)
 
 SUBMAKE = +$(MAKE) BUILD='$(BUILD)' VERSION='$(VERSION)'
 DKMS_SRC = $(DESTDIR)/usr/src/nbread-$(VERSION)
+# Where udev and systemd look, also when the rest goes to another PREFIX.
+SYSLIB = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr,/usr/local)/lib
+# Only what is installed on this very machine can be made known to it.
+LIVE = $(if $(DESTDIR),,$(filter 0,$(shell id -u)))
 C_FILES = git ls-files -co --exclude-standard -- \
-	'lib/*.[ch]' 'examples/*.[ch]' 'tests/*.[ch]' 'module/*.[ch]' 'include/*.[ch]' '*.cc'
+	'lib/*.[ch]' 'examples/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]' 'module/*.[ch]' 'include/*.[ch]' '*.cc'
 
 ##@ Build
 
@@ -57,6 +61,9 @@ lib: ## libnbread, shared and static
 examples: lib ## the example programs
 	$(SUBMAKE) -C examples
 
+tools: lib ## nbread-info and nbsum
+	$(SUBMAKE) -C tools
+
 tests: lib ## the test programs, without running them
 	$(SUBMAKE) -C tests
 
@@ -70,6 +77,10 @@ check: ## all tests: unit tests here, device tests in a VM [CASE=name] [KERNEL=n
 	scripts/setup build vm
 	+tests/check
 
+check-all: ## the tests in the VM on every kernel of tests/vm/kernels, and one table (under two hours)
+	scripts/setup build vm
+	+tests/check-all
+
 check-unit: ## only the tests that need no module [CASE=name]
 	scripts/setup build
 	+tests/check unit
@@ -77,6 +88,10 @@ check-unit: ## only the tests that need no module [CASE=name]
 check-vm: ## only the tests in the VM [CASE=name] [KERNEL=name]
 	scripts/setup build vm
 	+tests/check vm
+
+check-package: ## install, upgrade and purge the packages in fresh Debian roots, use them in a VM
+	scripts/setup build vm package
+	+tests/package/check
 
 check-breakages: ## break the module on purpose, ten ways, and see a named test turn red each time
 	scripts/setup build vm
@@ -91,7 +106,7 @@ format: ## rewrite the C files in the project's style
 
 ##@ Install
 
-install: install-module install-lib ## module and library on this machine (PREFIX, DESTDIR)
+install: install-module install-device install-lib install-tools ## all of it on this machine (PREFIX, DESTDIR)
 
 install-module: module ## only the module
 	+$(MAKE) -C '$(MODDIR)/module' KDIR='$(KDIR)' INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)' \
@@ -99,13 +114,29 @@ install-module: module ## only the module
 	@# Not by the kernel's makefile: it skips it where the headers have no System.map (Debian's).
 	$(DEPMOD) -a '$(KREL)'
 
+install-device: ## only the group nbread, the udev rule of /dev/nbread and loading at boot
+	install -D -m 644 packaging/60-nbread.rules '$(SYSLIB)/udev/rules.d/60-nbread.rules'
+	install -D -m 644 packaging/nbread.modules-load '$(SYSLIB)/modules-load.d/nbread.conf'
+	install -D -m 644 packaging/nbread.sysusers '$(SYSLIB)/sysusers.d/nbread.conf'
+ifneq ($(LIVE),)
+	getent group nbread >/dev/null || groupadd --system nbread
+	@# A module that is loaded already gets its rule now.
+	-if [ -S /run/udev/control ]; then udevadm control --reload && udevadm trigger --settle --sysname-match=nbread; fi
+endif
+
 install-lib: lib ## only the library and the headers
 	$(SUBMAKE) -C lib install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	install -D -m 644 include/uapi/linux/nbread.h '$(DESTDIR)$(PREFIX)/include/linux/nbread.h'
+	$(if $(LIVE),ldconfig)
 
-uninstall: ## remove what 'make install' put there, for the kernel of KDIR
+install-tools: tools ## only nbread-info and nbsum
+	$(SUBMAKE) -C tools install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
+
+uninstall: uninstall-device ## remove what 'make install' put there, for the kernel of KDIR
 	$(SUBMAKE) -C lib uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
+	$(SUBMAKE) -C tools uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	rm -f '$(DESTDIR)$(PREFIX)/include/linux/nbread.h'
+	$(if $(LIVE),ldconfig)
 	@if [ -n '$(KREL)' ]; then \
 		rm -fv '$(MODLIB)'/updates/nbread.ko*; \
 		$(DEPMOD) -a '$(KREL)'; \
@@ -113,29 +144,51 @@ uninstall: ## remove what 'make install' put there, for the kernel of KDIR
 		echo "There is no kernel tree at $(KDIR): no module was removed. Name it with KDIR=…"; \
 	fi
 
-dkms-install: ## the module through DKMS: rebuilt by itself for each new kernel
-	@command -v dkms >/dev/null || { echo >&2 \
-		"The command 'dkms' is not installed. Debian: apt-get install dkms. 'make install' works without it, for one kernel."; exit 1; }
-	@# DKMS refuses to add what it has already.
-	@if [ -n "$$(dkms status nbread/$(VERSION))" ]; then dkms remove nbread/$(VERSION) --all; fi
+uninstall-device:
+	rm -f '$(SYSLIB)/udev/rules.d/60-nbread.rules' '$(SYSLIB)/modules-load.d/nbread.conf' \
+		'$(SYSLIB)/sysusers.d/nbread.conf'
+ifneq ($(LIVE),)
+	@if getent group nbread >/dev/null; then \
+		echo "The group nbread stays, since you chose its members. To remove it: groupdel nbread"; fi
+endif
+
+# What DKMS and the package nbread-dkms build from.
+dkms-source:
 	rm -rf '$(DKMS_SRC)'
 	mkdir -p '$(DKMS_SRC)/module' '$(DKMS_SRC)/include'
 	cp dkms.conf '$(DKMS_SRC)/'
 	cp $(wildcard module/*.[ch] module/Kbuild* module/Makefile) '$(DKMS_SRC)/module/'
 	cp -r include/uapi '$(DKMS_SRC)/include/'
-	dkms add nbread/$(VERSION)
-	dkms build nbread/$(VERSION)
-	dkms install nbread/$(VERSION)
 
-dkms-uninstall: ## remove it from DKMS
+dkms-install: ## the module through DKMS: rebuilt by itself for each new kernel
+ifeq ($(DESTDIR),)
+	@command -v dkms >/dev/null || { echo >&2 \
+		"The command 'dkms' is not installed. Debian: apt-get install dkms. 'make install' works without it, for one kernel."; exit 1; }
+	@# DKMS refuses to add what it has already.
+	@if [ -n "$$(dkms status nbread/$(VERSION))" ]; then dkms remove nbread/$(VERSION) --all; fi
+endif
+	$(MAKE) dkms-source install-device
+ifeq ($(DESTDIR),)
+	dkms add nbread/$(VERSION)
+	dkms build nbread/$(VERSION) $(if $(KREL),-k '$(KREL)')
+	dkms install nbread/$(VERSION) $(if $(KREL),-k '$(KREL)')
+endif
+
+dkms-uninstall: uninstall-device ## remove it from DKMS
+ifeq ($(DESTDIR),)
 	dkms remove nbread/$(VERSION) --all
+endif
 	rm -rf '$(DKMS_SRC)'
+
+deb: ## Debian packages in build/deb: nbread-dkms, libnbread0, libnbread-dev, nbread-tools
+	scripts/setup package
+	packaging/build-deb '$(BUILD)/deb'
 
 ##@ Clean up
 
-clean: ## remove what was built; the VM's kernels and the lint's downloads stay
+clean: ## remove what was built; the VM's kernels, package roots and the lint's downloads stay
 	@if [ -d '$(BUILD)' ]; then \
-		find '$(BUILD)' -mindepth 1 -maxdepth 1 ! -name vm ! -name lint -exec rm -rf {} +; fi
+		find '$(BUILD)' -mindepth 1 -maxdepth 1 ! -name vm ! -name lint ! -name package -exec rm -rf {} +; fi
 
 distclean: ## remove build/
 	rm -rf '$(BUILD)'
@@ -153,5 +206,6 @@ kdir:
 		"The kernel tree $(KDIR) is not prepared: include/generated/utsrelease.h is missing." \
 		"In a kernel source tree run 'make modules_prepare' first."; exit 1; }
 
-.PHONY: help module lib examples tests demo check check-unit check-vm lint format install \
-	install-module install-lib uninstall dkms-install dkms-uninstall clean distclean version kdir
+.PHONY: help module lib examples tools tests demo check check-all check-unit check-vm check-package lint format install \
+	install-module install-device install-lib install-tools uninstall \
+	uninstall-device dkms-source dkms-install dkms-uninstall deb clean distclean version kdir

@@ -6,10 +6,8 @@
  * or was interrupted, so no call here enters a second time on behalf of a wait
  * that ended: a signal or a time-out is never swallowed.
  */
-#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <time.h>
 #include "internal.h"
 
 /* The masks of the kernel are 64 bits; sigset_t's layout is the C library's own. */
@@ -24,20 +22,16 @@ static __u64 kernel_sigmask(const sigset_t *set)
 	return mask;
 }
 
-static int fill_wait(struct nbread_enter *e, unsigned wait_nr, const struct timespec *ts,
+static int fill_wait(struct nbread_enter *e, unsigned wait_nr, __s64 timeout_ns,
 		     const sigset_t *sigmask)
 {
 	memset(e, 0, sizeof(*e));
 	e->min_complete = wait_nr;
-	if (ts) {
-		if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec > 999999999)
-			return -EINVAL;
+	if (timeout_ns < -1)
+		return -EINVAL;
+	if (timeout_ns >= 0) {
 		e->flags |= NBREAD_ENTER_TIMEOUT;
-		/* 292 years will do for those that no __s64 can hold. */
-		if ((__u64)ts->tv_sec >= (__u64)INT64_MAX / 1000000000)
-			e->timeout_ns = INT64_MAX;
-		else
-			e->timeout_ns = (__u64)ts->tv_sec * 1000000000 + (__u64)ts->tv_nsec;
+		e->timeout_ns = (__u64)timeout_ns;
 	}
 	if (sigmask) {
 		e->flags |= NBREAD_ENTER_SIGMASK;
@@ -95,20 +89,19 @@ int nbread_submit_and_wait(struct nbread *ring, unsigned wait_nr)
 	return ring->ops->enter(ring, &e);
 }
 
-int nbread_submit_and_wait_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
-				   unsigned wait_nr, const struct timespec *ts,
-				   const sigset_t *sigmask)
+int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
+			      __s64 timeout_ns, const sigset_t *sigmask)
 {
 	struct nbread_enter e;
 	int ret;
 
 	*cqe_ptr = NULL;
-	ret = fill_wait(&e, wait_nr, ts, sigmask);
+	ret = fill_wait(&e, wait_nr, timeout_ns, sigmask);
 	if (ret < 0)
 		return ret;
 	e.to_submit = flush_sq(ring);
 	if (!e.to_submit)
-		return nbread_wait_cqes(ring, cqe_ptr, wait_nr, ts, sigmask);
+		return nbread_wait_cqes_ns(ring, cqe_ptr, wait_nr, timeout_ns, sigmask);
 	ret = ring->ops->enter(ring, &e);
 	if (ret < 0 && !wait_ended(ret))
 		return ret;
@@ -116,14 +109,14 @@ int nbread_submit_and_wait_timeout(struct nbread *ring, struct nbread_cqe **cqe_
 	return ret < 0 && *cqe_ptr ? 0 : ret;
 }
 
-int nbread_wait_cqes(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
-		     const struct timespec *ts, const sigset_t *sigmask)
+int nbread_wait_cqes_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
+			__s64 timeout_ns, const sigset_t *sigmask)
 {
 	struct nbread_enter e;
 	int ret;
 
 	*cqe_ptr = NULL;
-	ret = fill_wait(&e, wait_nr, ts, sigmask);
+	ret = fill_wait(&e, wait_nr, timeout_ns, sigmask);
 	if (ret < 0)
 		return ret;
 	while (nbread_cq_ready(ring) < (wait_nr ? wait_nr : 1)) {
@@ -136,7 +129,7 @@ int nbread_wait_cqes(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned 
 		 * Good news and still too few: another thread reaped them. Wait
 		 * again, but not for the whole time once more.
 		 */
-		if (ret >= 0 && wait_nr && !ts)
+		if (ret >= 0 && wait_nr && timeout_ns < 0)
 			continue;
 		*cqe_ptr = oldest_cqe(ring);
 		if (*cqe_ptr)
@@ -147,12 +140,6 @@ int nbread_wait_cqes(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned 
 	}
 	*cqe_ptr = oldest_cqe(ring);
 	return *cqe_ptr ? 0 : -EAGAIN;
-}
-
-int nbread_wait_cqe_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
-			    const struct timespec *ts)
-{
-	return nbread_wait_cqes(ring, cqe_ptr, 1, ts, NULL);
 }
 
 int nbread_get_events(struct nbread *ring)

@@ -34,9 +34,10 @@
 #ifndef LIBNBREAD_H
 #define LIBNBREAD_H
 
+#include <sched.h> /* struct timespec, in strict C99 too, where <time.h> has none */
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/select.h> /* sigset_t, in strict C99 too, where <signal.h> has none */
+#include <sys/select.h> /* sigset_t, likewise */
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <linux/nbread.h>
@@ -100,7 +101,6 @@ struct nbread_cq {
 };
 
 struct nbread_backend_ops;
-struct timespec; /* <time.h> */
 
 /**
  * struct nbread - a ring
@@ -147,8 +147,11 @@ struct nbread {
  * "threads" (ignored in set-user-ID programs).
  *
  * Return: 0, or
- * -ENODEV	no /dev/nbread: the module is not loaded
- * -EACCES	no permission to open /dev/nbread
+ * -ENODEV	no /dev/nbread: the module is not loaded, or in a container: the device was
+ *		not passed in
+ * -EACCES	no permission on the node (its group, usually), or it lies on a nodev mount
+ * -EPERM	the node is there, but the container's device list (the device cgroup)
+ *		forbids it
  * -EINVAL	@entries is 0 or above nbread_query.max_sq_entries, unknown flag, or an
  *		unknown NBREAD_BACKEND
  * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks, or NBREAD_BACKEND=threads
@@ -180,7 +183,8 @@ void nbread_queue_exit(struct nbread *ring);
 /*
  * Submit and wait. 'timespec' is a span of CLOCK_MONOTONIC, from the call on;
  * NULL waits without end. 'sigmask', unless NULL, is the signal mask during the
- * wait, as in ppoll(2).
+ * wait, as in ppoll(2). The calls with a timespec are inline (libnbread/inline.h), so
+ * that it is the caller's: in a 32-bit program it has two layouts (_TIME_BITS).
  */
 
 /**
@@ -205,31 +209,28 @@ int nbread_submit(struct nbread *ring);
 int nbread_submit_and_wait(struct nbread *ring, unsigned wait_nr);
 
 /**
- * nbread_submit_and_wait_timeout() - submit and wait, but not for ever
+ * nbread_submit_and_wait_ns() - submit and wait, but not for ever
  * @cqe_ptr:	the oldest completion, or NULL if there is none
+ * @timeout_ns:	nanoseconds, or -1: without end; another negative value is -EINVAL
  *
  * Return: how many entries were taken; when none was, 0 if there is a completion,
  * else -ETIME, -EINTR or another -errno.
  */
-int nbread_submit_and_wait_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
-				   unsigned wait_nr, const struct timespec *ts,
-				   const sigset_t *sigmask);
+int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
+			      __s64 timeout_ns, const sigset_t *sigmask);
 
 /**
- * nbread_wait_cqes() - wait for completions, submitting nothing
+ * nbread_wait_cqes_ns() - wait for completions, submitting nothing
  * @cqe_ptr:	the oldest completion, or NULL
  * @wait_nr:	how many to wait for, those not yet reaped included
+ * @timeout_ns:	as above
  *
  * Return: 0 with the oldest completion, even when time-out or signal came before
  * @wait_nr of them (nbread_cq_ready() counts); without any -ETIME, -EINTR or
  * another -errno; -EAGAIN when @wait_nr is 0 and there is none.
  */
-int nbread_wait_cqes(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
-		     const struct timespec *ts, const sigset_t *sigmask);
-
-/** nbread_wait_cqe_timeout() - nbread_wait_cqes() for one, with a time-out */
-int nbread_wait_cqe_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
-			    const struct timespec *ts);
+int nbread_wait_cqes_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
+			__s64 timeout_ns, const sigset_t *sigmask);
 
 /**
  * nbread_peek_batch_cqe() - the completions that are there, without waiting
@@ -355,7 +356,7 @@ enum nbread_backend nbread_backend(const struct nbread *ring);
 }
 #endif
 
-/* The fast path: get_sqe, prep, set_data, peek, for_each, seen, advance, try. */
+/* The fast path: get_sqe, prep, set_data, peek, for_each, seen, advance, try; timespec. */
 #include <libnbread/inline.h>
 
 #endif /* LIBNBREAD_H */

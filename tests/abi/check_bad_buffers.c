@@ -138,7 +138,7 @@ static void length_negative(struct plan *p, struct abi *a)
 
 static void length_ssize_min(struct plan *p, struct abi *a)
 {
-	one(p, a->buf, (size_t)1 << 63);
+	one(p, a->buf, SIZE_MAX / 2 + 1);
 }
 
 static void lengths_overflow(struct plan *p, struct abi *a)
@@ -216,12 +216,20 @@ static const struct {
 	{ "cold_", 0, true },
 };
 
+static char names[NBTEST_ARRAY_SIZE(ways) * NBTEST_ARRAY_SIZE(cases)][96];
+
 static int like_preadv(const struct plan *p, int fd)
 {
 	const struct iovec *iov = p->addr ? (const struct iovec *)(uintptr_t)p->addr : p->iov;
 	ssize_t n = preadv(fd, iov, (int)p->nr, 4096);
 
 	return n < 0 ? -errno : (int)n;
+}
+
+/* To the kernel, which has 64 bits, these are an address and a sum like any other. */
+static bool beyond_32_bit(void (*make)(struct plan *p, struct abi *a))
+{
+	return make == second_base_in_the_kernel || make == lengths_overflow;
 }
 
 START_TEST(a_bad_buffer)
@@ -232,6 +240,9 @@ START_TEST(a_bad_buffer)
 	struct nbread_cqe cqe;
 	struct abi a;
 
+	nbtest_row(names[_i]);
+	if (sizeof(void *) == 4 && beyond_32_bit(cases[c].make))
+		nbtest_skip("no vector of a 32-bit program can say this");
 	abi_begin(&a);
 	cases[c].make(&p, &a);
 	want = like_preadv(&p, a.file.fd);
@@ -269,7 +280,6 @@ END_TEST
 
 Suite *check_bad_buffers_suite(void)
 {
-	static char names[NBTEST_ARRAY_SIZE(ways) * NBTEST_ARRAY_SIZE(cases)][96];
 	Suite *s = suite_create("bad_buffers");
 
 	for (int i = 0; i < (int)NBTEST_ARRAY_SIZE(names); i++) {

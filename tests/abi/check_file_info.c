@@ -40,8 +40,8 @@ START_TEST(a_file_of_the_tested_file_system_is_in_the_table)
 		ck_assert_uint_eq(info.path, NBREAD_PATH_ASYNC);
 		ck_assert_uint_eq(info.reason, NBREAD_WHY_FILEMAP_OFF);
 	}
-	ck_assert_uint_eq(info.flags, NBREAD_FILE_ORACLE | NBREAD_FILE_RESIDENT |
-					      NBREAD_FILE_PARKS);
+	ck_assert_uint_eq(info.flags,
+			  NBREAD_FILE_ORACLE | NBREAD_FILE_RESIDENT | NBREAD_FILE_PARKS);
 	ck_assert_int_eq(fstatfs(a.file.fd, &fs), 0);
 	ck_assert_uint_eq(info.fs_magic, (uint32_t)fs.f_type);
 	abi_end(&a);

@@ -32,7 +32,8 @@ START_TEST(a_file_with_callbacks_is_served_as_file_info_says)
 	ck_assert_uint_eq(info.path, filemap_on() ? NBREAD_PATH_FILEMAP : NBREAD_PATH_ASYNC);
 	ck_assert_uint_eq(info.reason, filemap_on() ? NBREAD_WHY_OK : NBREAD_WHY_FILEMAP_OFF);
 	ck_assert_int_eq(info.error, 0);
-	ck_assert_uint_eq(info.flags, NBREAD_FILE_ORACLE);
+	ck_assert_uint_eq(info.flags,
+			  NBREAD_FILE_ORACLE | NBREAD_FILE_RESIDENT | NBREAD_FILE_PARKS);
 	ck_assert_int_eq(fstatfs(fd, &sfs), 0);
 	/* Of a block device the node's file system is another one. */
 	if (_i != DEV_BDEV)
@@ -60,7 +61,10 @@ START_TEST(a_file_without_callbacks_is_served_as_file_info_says)
 
 	dev_ring(&ring, 8);
 	ck_assert_int_eq(nbread_file_info(&ring, fd, &info), 0);
-	ck_assert_uint_eq(info.path, NBREAD_PATH_WORKER);
+	/* What is resident is looked up all the same, and only then. */
+	ck_assert_uint_eq(info.path, filemap_on() ? NBREAD_PATH_FILEMAP : NBREAD_PATH_WORKER);
+	ck_assert_uint_eq(info.flags,
+			  NBREAD_FILE_ORACLE | (filemap_on() ? NBREAD_FILE_RESIDENT : 0));
 	ck_assert_uint_eq(info.reason, NBREAD_WHY_NO_ASYNC);
 	ck_assert_int_eq(info.error, 0);
 	ck_assert_uint_eq(info.fs_magic, MSDOS_SUPER_MAGIC);

@@ -48,7 +48,11 @@ static void *listen_to(void *arg)
 	}
 }
 
-static void listen_start(struct listener *l, int fd, unsigned int flags, unsigned int verdict)
+/*
+ * The file as one that the listener is asked about: since the permission bits of f_mode
+ * (6.14, and 6.12 stable) only what is opened after it came.
+ */
+static int listen_start(struct listener *l, int fd, unsigned int flags, unsigned int verdict)
 {
 	char path[64];
 
@@ -61,6 +65,7 @@ static void listen_start(struct listener *l, int fd, unsigned int flags, unsigne
 	if (fanotify_mark(l->fan, FAN_MARK_ADD | flags, FAN_ACCESS_PERM, AT_FDCWD, path))
 		nbtest_fatal("fanotify_mark: %m");
 	ck_assert_int_eq(pthread_create(&l->thread, NULL, listen_to, l), 0);
+	return dev_reopen(fd, O_RDONLY);
 }
 
 static void listen_stop(struct listener *l)
@@ -84,7 +89,7 @@ static const struct {
 
 START_TEST(denied)
 {
-	int fd = dev_file(dev_fs(DEV_EXT4), SIZE, 15);
+	int fd, older = dev_file(dev_fs(DEV_EXT4), SIZE, 15);
 	unsigned char *buf = dev_buf(SIZE);
 	struct iovec iov = { buf, SIZE };
 	struct listener l;
@@ -92,9 +97,9 @@ START_TEST(denied)
 	int res;
 
 	if (marks[_i].cold)
-		nbtest_evict(fd);
+		nbtest_evict(older);
 	dev_ring(&ring, 8);
-	listen_start(&l, fd, marks[_i].flags, FAN_DENY);
+	fd = listen_start(&l, older, marks[_i].flags, FAN_DENY);
 	ck_assert_int_eq(pread(fd, buf, SIZE, 0), -1);
 	ck_assert_int_eq(errno, EPERM);
 	ck_assert_int_eq(dev_read(&ring, fd, buf, SIZE, 0, 0).res, -EPERM);
@@ -106,6 +111,9 @@ START_TEST(denied)
 	res = dev_try(&ring, fd, buf, SIZE, 0, 0).res;
 	ck_assert_msg(res == -EPERM || res == -EAGAIN, "TRY: %d", res);
 	dev_check_same(buf, SIZE, 0xa5);
+	/* Whoever had it open before: as with pread(2). */
+	res = pread(older, buf, SIZE, 0) == (ssize_t)SIZE ? (int)SIZE : -EPERM;
+	ck_assert_int_eq(dev_read(&ring, older, buf, SIZE, 0, 0).res, res);
 
 	/* And the next verdict counts for the next read. */
 	__atomic_store_n(&l.verdict, FAN_ALLOW, __ATOMIC_RELEASE);
@@ -123,15 +131,15 @@ END_TEST
 START_TEST(a_slow_listener_holds_up_its_own_file_alone)
 {
 	const struct dev_fs *fs = dev_fs(DEV_EXT4);
-	int fd = dev_file(fs, SIZE, 15), other = dev_file(dev_fs(DEV_XFS), SIZE, 16);
+	int fd = dev_file(fs, SIZE, 15), other = dev_file(dev_fs(DEV_XFS), SIZE, 16), own;
 	unsigned char *buf = dev_buf(2 * SIZE);
 	struct listener l;
 	struct nbread_cqe cqe;
 	struct nbread ring;
 
 	dev_ring(&ring, 8);
-	listen_start(&l, fd, 0, 0);
-	dev_prep(&ring, fd, buf, SIZE, 0, 0, 1);
+	own = listen_start(&l, fd, 0, 0);
+	dev_prep(&ring, own, buf, SIZE, 0, 0, 1);
 	dev_prep(&ring, other, buf + SIZE, SIZE, 0, 0, 2);
 	dev_submit(&ring, 2);
 	cqe = dev_next(&ring);
@@ -153,13 +161,14 @@ END_TEST
 
 START_TEST(a_process_whose_read_waits_for_a_listener_can_be_killed)
 {
-	int fd = dev_file(dev_fs(DEV_EXT4), SIZE, 15), status;
+	int fd, status;
 	long refs = dev_module_idle();
 	struct listener l;
 	uint64_t start;
 	pid_t pid;
 
-	listen_start(&l, fd, _i ? FAN_MARK_MOUNT : 0, 0);
+	fd = dev_file(dev_fs(DEV_EXT4), SIZE, 15);
+	fd = listen_start(&l, fd, _i ? FAN_MARK_MOUNT : 0, 0);
 	pid = fork();
 	if (!pid) {
 		unsigned char *buf = dev_buf(SIZE);

@@ -27,7 +27,16 @@
 #include <libnbread.h>
 #include "nbtest.h"
 
-enum { DEV_EXT4, DEV_XFS, DEV_BTRFS, DEV_BDEV, DEV_NR_FS, DEV_VFAT = DEV_NR_FS, DEV_NR_ALL };
+enum {
+	DEV_EXT4,
+	DEV_XFS,
+	DEV_BTRFS,
+	DEV_BDEV,
+	DEV_NR_FS,
+	DEV_VFAT = DEV_NR_FS,
+	DEV_KIND, /* for device_kind.h */
+	DEV_NR_ALL
+};
 
 /* One page of the page cache. */
 #define PG ((size_t)4096)

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include "device.h"
 #include "device_dm.h"
+#include "device_kind.h"
 #include "dm.h"
 
 /* xfs wants 300 MiB; of the block device tests look at every page. */
@@ -22,6 +23,7 @@ static struct dev_fs pieces[DEV_NR_ALL] = {
 	[DEV_BTRFS] = { "btrfs", "nbt-btrfs", "/dev/mapper/nbt-btrfs", "/run/nbt-btrfs" },
 	[DEV_BDEV] = { "bdev", "nbt-bdev", "/dev/mapper/nbt-bdev", "" },
 	[DEV_VFAT] = { "vfat", "nbt-vfat", "/dev/mapper/nbt-vfat", "/run/nbt-vfat" },
+	[DEV_KIND] = { "kind", "nbt-kind", "/dev/mapper/nbt-kind", "/run/nbt-kind" },
 };
 
 static struct {
@@ -72,7 +74,9 @@ static void switch_to(const struct dev_fs *fs, const struct dm_part *parts, unsi
 static void make(const struct dev_fs *fs)
 {
 	/* Left behind by another run in this VM. */
-	if (fs->mnt[0])
+	if (fs == &pieces[DEV_KIND])
+		dev_kind_done();
+	else if (fs->mnt[0])
 		fs_umount_quiet(fs->mnt);
 	else
 		dm_remove("nbt-keep");
@@ -86,6 +90,8 @@ static void make(const struct dev_fs *fs)
 		dm_create("nbt-keep", "0 8 linear %s 0", fs->dev);
 		return;
 	}
+	if (fs == &pieces[DEV_KIND])
+		return;
 	if (!strcmp(fs->name, "vfat"))
 		nbtest_must_sh("mkfs.vfat -F 32 %s", fs->dev);
 	else

@@ -330,7 +330,9 @@ static int mix_on(const char *dir, const char *dev)
 		printf("Bail out! no files to read\n");
 		return 1;
 	}
-	mix.engine->served(mix.files.m[0].fd[0], served, sizeof(served));
+	for (i = mix.files.n; i--;)
+		mix.files.m[i].worker =
+			mix.engine->served(mix.files.m[i].fd[0], served, sizeof(served)) == 1;
 	printf("# %s: %s\n", mix.files.kind, served);
 	mix.rng.state = mix.seed;
 	/* Dropping all caches is for a machine that is there for the test. */

@@ -80,6 +80,9 @@ void nbtest_add_tcase(Suite *suite, const char *name, const TTest *fn, SFun setu
 
 void nbtest_note_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** nbtest_row - what the running row of a table is called, for a skip's report */
+void nbtest_row(const char *name);
+
 /** nbtest_fatal - fails the test; in a program without libcheck: exit(1) */
 void nbtest_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 

@@ -14,6 +14,7 @@
 #include "runner.h"
 
 static unsigned int planned;
+static const char *row; /* libcheck tells only the function */
 
 unsigned int runner_planned(void)
 {
@@ -41,6 +42,11 @@ void nbtest_add_tcase(Suite *suite, const char *name, const TTest *fn, SFun setu
 		planned += (unsigned int)(to - from);
 }
 
+void nbtest_row(const char *name)
+{
+	row = name;
+}
+
 /* One write(2): tests in several processes may skip at once. */
 void nbtest_note_skip(const char *fmt, ...)
 {
@@ -49,7 +55,7 @@ void nbtest_note_skip(const char *fmt, ...)
 	va_list ap;
 	int n, fd;
 
-	n = snprintf(line, sizeof(line), "%s: ", tcase_name());
+	n = snprintf(line, sizeof(line), "%s: ", row ? row : tcase_name());
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

@@ -20,6 +20,10 @@ the_headers_are_gnu_c() { compiles "$CC" -xc -D_GNU_SOURCE; }
 the_headers_are_cxx11() { compiles "$CXX" -xc++ -std=c++11 -pedantic; }
 the_headers_are_cxx20() { compiles "$CXX" -xc++ -std=c++20 -pedantic; }
 the_headers_are_32_bit_c() { compiles "$CC" -xc -m32 -std=c99 -pedantic; }
+the_headers_are_32_bit_c_with_64_bit_time()
+{
+	compiles "$CC" -xc -m32 -std=c99 -pedantic -Wconversion -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+}
 the_headers_shadow_and_convert_nothing() { compiles "$CC" -xc -Wshadow -Wconversion -Wsign-conversion; }
 the_headers_compile_with_clang() { need clang; compiles clang -xc -std=c99 -pedantic; }
 the_headers_compile_with_clang_as_cxx() { need clang++; compiles clang++ -xc++ -std=c++11 -pedantic; }
@@ -30,6 +34,7 @@ tap the_headers_are_gnu_c
 tap the_headers_are_cxx11
 tap the_headers_are_cxx20
 tap the_headers_are_32_bit_c
+tap the_headers_are_32_bit_c_with_64_bit_time
 tap the_headers_shadow_and_convert_nothing
 tap the_headers_compile_with_clang
 tap the_headers_compile_with_clang_as_cxx

@@ -193,6 +193,45 @@ NBREAD_INLINE void nbread_cqe_seen(struct nbread *ring, struct nbread_cqe *cqe)
 			    NULL);                                          \
 	     head++)
 
+/** nbread_timespec_ns() - nanoseconds; -1 (no end) for NULL, -EINVAL for what is no time */
+NBREAD_INLINE __s64 nbread_timespec_ns(const struct timespec *ts)
+{
+	__s64 sec;
+
+	if (!ts)
+		return -1;
+	sec = ts->tv_sec;
+	if (sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec > 999999999)
+		return -EINVAL;
+	/* 292 years will do for those that no __s64 can hold. */
+	if (sec >= INT64_MAX / 1000000000)
+		return INT64_MAX;
+	return sec * 1000000000 + ts->tv_nsec;
+}
+
+/** nbread_submit_and_wait_timeout() - nbread_submit_and_wait_ns() with a timespec */
+NBREAD_INLINE int nbread_submit_and_wait_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
+						 unsigned wait_nr, const struct timespec *ts,
+						 const sigset_t *sigmask)
+{
+	return nbread_submit_and_wait_ns(ring, cqe_ptr, wait_nr, nbread_timespec_ns(ts), sigmask);
+}
+
+/** nbread_wait_cqes() - nbread_wait_cqes_ns() with a timespec */
+NBREAD_INLINE int nbread_wait_cqes(struct nbread *ring, struct nbread_cqe **cqe_ptr,
+				   unsigned wait_nr, const struct timespec *ts,
+				   const sigset_t *sigmask)
+{
+	return nbread_wait_cqes_ns(ring, cqe_ptr, wait_nr, nbread_timespec_ns(ts), sigmask);
+}
+
+/** nbread_wait_cqe_timeout() - nbread_wait_cqes() for one, with a time-out */
+NBREAD_INLINE int nbread_wait_cqe_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
+					  const struct timespec *ts)
+{
+	return nbread_wait_cqes(ring, cqe_ptr, 1, ts, NULL);
+}
+
 /**
  * nbread_wait_cqe() - wait for a completion
  * @cqe_ptr:	the oldest; it stays in the ring until nbread_cqe_seen()
@@ -204,7 +243,7 @@ NBREAD_INLINE void nbread_cqe_seen(struct nbread *ring, struct nbread_cqe *cqe)
 NBREAD_INLINE int nbread_wait_cqe(struct nbread *ring, struct nbread_cqe **cqe_ptr)
 {
 	if (!nbread_cq_ready(ring))
-		return nbread_wait_cqes(ring, cqe_ptr, 1, NULL, NULL);
+		return nbread_wait_cqes_ns(ring, cqe_ptr, 1, -1, NULL);
 	*cqe_ptr = &ring->cq.cqes[nbread_load_relaxed(ring->cq.khead) & ring->cq.ring_mask];
 	return 0;
 }
@@ -221,7 +260,7 @@ NBREAD_INLINE int nbread_wait_cqe(struct nbread *ring, struct nbread_cqe **cqe_p
 NBREAD_INLINE int nbread_peek_cqe(struct nbread *ring, struct nbread_cqe **cqe_ptr)
 {
 	if (!nbread_cq_ready(ring))
-		return nbread_wait_cqes(ring, cqe_ptr, 0, NULL, NULL);
+		return nbread_wait_cqes_ns(ring, cqe_ptr, 0, -1, NULL);
 	*cqe_ptr = &ring->cq.cqes[nbread_load_relaxed(ring->cq.khead) & ring->cq.ring_mask];
 	return 0;
 }

@@ -218,7 +218,7 @@ bool model_check(const struct answer *a, struct fault *why)
 	if (a->res < 0) {
 		if (!cached || a->res != -EAGAIN)
 			what = "an error";
-		else if (!most && a->m->quiet && !a->m->window)
+		else if (!most && a->m->quiet && !a->m->window && !a->m->worker)
 			what = "-EAGAIN at end of file (a lock that would explain it is held by nobody)";
 	} else if ((uint32_t)a->res > most) {
 		what = "more than the file had";

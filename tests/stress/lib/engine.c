@@ -109,10 +109,11 @@ static int nb_served(int fd, char *text, size_t size)
 	struct nbread_file_info info;
 	int ret = nbread_file_info(&ring, fd, &info);
 
-	if (!ret)
-		snprintf(text, size, "path %s, reason %u", info.path < 4 ? path[info.path] : "?",
-			 info.reason);
-	return ret;
+	if (ret < 0)
+		return ret;
+	snprintf(text, size, "path %s, reason %u, flags %#x", info.path < 4 ? path[info.path] : "?",
+		 info.reason, info.flags);
+	return !(info.flags & NBREAD_FILE_RESIDENT);
 }
 
 static void nb_exit(void)

@@ -21,6 +21,7 @@ struct engine {
 	/* Waits for one completion at least, if @wait; -ETIME after a minute. */
 	int (*reap)(bool wait, engine_done *done);
 	int (*try_batch)(struct answer *const *a, const int *fd, unsigned int n);
+	/* 1 where cached reads may always be refused, 0 where not. */
 	int (*served)(int fd, char *text, size_t size);
 	void (*exit)(void);
 };

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See files.h. Failures print why and return -1. */
 #include "files.h"
+#include "lower.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <sys/ioctl.h>
-#include <sys/vfs.h>
 
 #define KIB 1024ull
 #define MIB (1024 * KIB)
@@ -32,30 +33,56 @@ static int said(const char *what, const char *name)
 	return -1;
 }
 
+/*
+ * By the mount table: statfs(2) of a 9p mount answers with the type that the
+ * server's own file system has.
+ */
 static const char *fs_name(const char *dir)
 {
-	struct statfs s;
+	FILE *f = setmntent("/proc/self/mounts", "r");
+	char *path = realpath(dir, NULL);
+	static char name[64];
+	struct mntent *m;
+	size_t n, best = 0;
 
-	if (statfs(dir, &s))
-		return NULL;
-	switch (s.f_type) {
-	case EXT4_SUPER_MAGIC:
-		return "ext4";
-	case BTRFS_SUPER_MAGIC:
-		return "btrfs";
-	case 0x58465342: /* not in <linux/magic.h> */
-		return "xfs";
-	case F2FS_SUPER_MAGIC:
-		return "f2fs";
-	case TMPFS_MAGIC:
-		return "tmpfs";
-	default:
-		return "other";
+	name[0] = 0;
+	while (f && path && (m = getmntent(f))) {
+		n = strlen(m->mnt_dir);
+		if (n < best || strncmp(path, m->mnt_dir, n) ||
+		    (n > 1 && path[n] && path[n] != '/'))
+			continue;
+		/* A later mount on the same folder hides the earlier one. */
+		best = n;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(m->mnt_type, "."), m->mnt_type);
 	}
+	if (f)
+		endmntent(f);
+	free(path);
+	return name[0] ? name : NULL;
 }
 
-/* One mutation fills the model from its start to its size, and pread sees it. */
-static int fill(struct model *m, const char *name)
+/* One mutation fills the model from its start to its size, by way of @fd. */
+static int fill(struct model *m, int fd, const char *name)
+{
+	uint64_t size = m->sizes[0];
+	uint64_t whole = (size + UNIT - 1) / UNIT * UNIT;
+	unsigned char *data = aligned_alloc(4096, m->max + 4096 - m->max % 4096);
+	uint32_t seq;
+	int ret = 0;
+
+	if (!data)
+		return said("memory", name);
+	seq = model_begin(m, 0, whole, false, size);
+	model_fill(m, 0, whole, seq, data);
+	if (pwrite(fd, data, size, m->start) != (ssize_t)size || fsync(fd))
+		ret = said("cannot be filled", name);
+	model_end(m, seq, 0, whole, false);
+	free(data);
+	return ret;
+}
+
+/* pread(2) sees what fill() wrote, and the file's end. */
+static int look(const struct model *m, const char *name)
 {
 	uint64_t size = m->sizes[0];
 	uint64_t whole = (size + UNIT - 1) / UNIT * UNIT;
@@ -63,17 +90,11 @@ static int fill(struct model *m, const char *name)
 	unsigned char *got = malloc(size + 1);
 	uint64_t ask = m->window ? size : size + 1;
 	int ret = 0;
-	uint32_t seq;
 
 	if (!want || !got)
 		return said("memory", name);
-	seq = model_begin(m, 0, whole, false, size);
-	model_fill(m, 0, whole, seq, want);
-	if (pwrite(m->wfd, want, size, m->start) != (ssize_t)size || fsync(m->wfd))
-		ret = said("cannot be filled", name);
-	model_end(m, seq, 0, whole, false);
-	if (!ret &&
-	    (pread(m->fd[0], got, ask, m->start) != (ssize_t)size || memcmp(got, want, size))) {
+	model_fill(m, 0, whole, m->seq, want);
+	if (pread(m->fd[0], got, ask, m->start) != (ssize_t)size || memcmp(got, want, size)) {
 		printf("# %s: pread(2) does not give back what was written\n", name);
 		ret = -1;
 	}
@@ -82,45 +103,99 @@ static int fill(struct model *m, const char *name)
 	return ret;
 }
 
-static int open_all(struct model *m, const char *name)
+static int open_readers(struct model *m, const char *name)
 {
-	m->wfd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	m->fd[0] = open(name, O_RDONLY | O_CLOEXEC);
 	m->fd[1] = open(name, O_RDONLY | O_CLOEXEC);
-	if (m->wfd < 0 || m->fd[0] < 0 || m->fd[1] < 0)
+	if (m->fd[0] < 0 || m->fd[1] < 0)
 		return said("open", name);
 	errno = posix_fadvise(m->fd[1], 0, 0, POSIX_FADV_RANDOM);
 	return errno ? said("posix_fadvise", name) : 0;
 }
 
-static void name_of(char *name, size_t size, const struct files *f, unsigned int i)
+static int open_all(struct model *m, const char *name)
 {
-	snprintf(name, size, "%s/mix.%u", f->dir, i);
+	m->wfd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (m->wfd < 0)
+		return said("open", name);
+	return fill(m, m->wfd, name) || open_readers(m, name) || look(m, name);
+}
+
+/* Every second file of an overlay, changing ones and quiet ones, is in its lower layer. */
+static bool is_lower(const struct lower *l, unsigned int i)
+{
+	return l->on && i % 2 == 0;
+}
+
+static int fill_lower(struct files *f, const struct lower *l, unsigned int i)
+{
+	char name[2048];
+	int ret, fd;
+
+	snprintf(name, sizeof(name), "%s/mix.%u", l->upper, i);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s/mix.%u", l->lower, i);
+	unlink(name);
+	if (!is_lower(l, i))
+		return 0;
+	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return said("open", name);
+	ret = fill(&f->m[i], fd, name);
+	close(fd);
+	return ret;
+}
+
+static int init_in_dir(struct files *f, unsigned int i)
+{
+	uint64_t max = layout[i].quiet ? layout[i].size + UNIT : 3 * MIB;
+	struct model *m = &f->m[i];
+
+	if (model_init(m, i + 1, max / UNIT * UNIT, layout[i].size) ||
+	    asprintf(&m->name, "%s/mix.%u", f->dir, i) < 0)
+		return said("memory", f->dir);
+	m->quiet = layout[i].quiet;
+	m->at_end = true;
+	m->wfd = -1;
+	m->pageout = !strcmp(f->kind, "tmpfs");
+	return 0;
 }
 
 int files_in_dir(struct files *f, const char *dir)
 {
-	char name[4096];
+	bool no_punch;
+	struct lower l;
 	struct model *m;
 	unsigned int i;
-	uint64_t max;
 
 	f->dir = dir;
 	f->kind = fs_name(dir);
 	if (!f->kind)
-		return said("statfs", dir);
+		return said("not on a mount", dir);
+	if (lower_begin(&l, dir))
+		return said("cannot unmount the overlay", dir);
 	for (i = 0; i < MAX_FILES; i++) {
-		m = &f->m[i];
-		max = layout[i].quiet ? layout[i].size + UNIT : 3 * MIB;
-		name_of(name, sizeof(name), f, i);
-		unlink(name);
-		if (model_init(m, i + 1, max / UNIT * UNIT, layout[i].size))
-			return said("memory", name);
-		m->quiet = layout[i].quiet;
-		m->at_end = true;
-		if (open_all(m, name) || fill(m, name))
+		if (init_in_dir(f, i) || (l.on && fill_lower(f, &l, i)))
 			return -1;
 	}
+	if (lower_end(&l))
+		return said("cannot mount the overlay again", dir);
+	for (i = 0; i < MAX_FILES; i++) {
+		m = &f->m[i];
+		if (is_lower(&l, i)) {
+			if (open_readers(m, m->name) || look(m, m->name))
+				return -1;
+			continue;
+		}
+		unlink(m->name);
+		if (open_all(m, m->name))
+			return -1;
+	}
+	/* The last one is written to by nobody, and has nothing there. */
+	no_punch = fallocate(m->wfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, m->max + 4096,
+			     UNIT) != 0;
+	for (i = 0; i < MAX_FILES; i++)
+		f->m[i].no_punch = no_punch;
 	f->n = MAX_FILES;
 	return 0;
 }
@@ -154,7 +229,7 @@ int files_on_device(struct files *f, const char *dev)
 		m->at_end = i == MAX_FILES - 1;
 		m->quiet = i / 2 % 2;
 		m->start = m->at_end ? bytes - step : UNIT + i * step;
-		if (open_all(m, dev) || fill(m, dev))
+		if (open_all(m, dev))
 			return -1;
 	}
 	f->n = MAX_FILES;
@@ -163,17 +238,14 @@ int files_on_device(struct files *f, const char *dev)
 
 void files_close(struct files *f)
 {
-	char name[4096];
 	unsigned int i;
 
 	for (i = 0; i < f->n; i++) {
 		close(f->m[i].wfd);
 		close(f->m[i].fd[0]);
 		close(f->m[i].fd[1]);
+		if (f->m[i].name)
+			unlink(f->m[i].name);
 		model_free(&f->m[i]);
-		if (f->dir) {
-			name_of(name, sizeof(name), f, i);
-			unlink(name);
-		}
 	}
 }

@@ -40,6 +40,7 @@ void model_free(struct model *m)
 	free(m->high);
 	free(m->zero);
 	free(m->sizes);
+	free(m->name);
 }
 
 uint64_t model_size(const struct model *m)

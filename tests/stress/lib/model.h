@@ -50,12 +50,16 @@
 struct model {
 	unsigned int id;
 	int fd[2]; /* for readers: as opened, and with readahead off */
-	int wfd;
+	int wfd; /* of a file in an overlay's lower layer -1 until its first mutation */
+	char *name; /* path of a file, NULL of a window */
 	uint64_t start; /* of the window in the device, else 0 */
 	uint64_t max; /* bytes, a multiple of UNIT */
 	bool quiet; /* nobody changes it: answers are exact */
 	bool window; /* of a device: its size never changes */
 	bool at_end; /* reads may cross its end */
+	bool worker; /* all reads by a worker: a cached one may be refused anywhere */
+	bool no_punch; /* the file system said so */
+	bool pageout; /* lives in memory: evicted to swap, if at all */
 	uint32_t seq; /* the mutator's */
 	uint64_t *base;
 	uint32_t *high;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/falloc.h>
+#include <sys/mman.h>
 
 #define MUTATORS 2
 #define MAX_WRITE (128u << 10)
@@ -41,6 +42,19 @@ static void failed(const struct model *m, const char *what)
 	_exit(1);
 }
 
+/*
+ * Opened for writing at the first mutation, where it was not before: then overlayfs
+ * copies it up, under readers that have it open since it was in the lower layer.
+ */
+static int writer(struct model *m)
+{
+	if (m->wfd < 0)
+		__atomic_store_n(&m->wfd, open(m->name, O_RDWR | O_CLOEXEC), __ATOMIC_RELEASE);
+	if (m->wfd < 0)
+		failed(m, "open for writing");
+	return m->wfd;
+}
+
 static void write_units(struct model *m, uint64_t from, uint64_t to, void *buf)
 {
 	uint64_t size = to > model_size(m) ? to : model_size(m);
@@ -48,7 +62,7 @@ static void write_units(struct model *m, uint64_t from, uint64_t to, void *buf)
 	ssize_t n;
 
 	model_fill(m, from, to - from, seq, buf);
-	n = pwrite(m->wfd, buf, to - from, m->start + from);
+	n = pwrite(writer(m), buf, to - from, m->start + from);
 	if (n != (ssize_t)(to - from))
 		failed(m, n < 0 ? "pwrite" : "pwrite wrote less than asked");
 	model_end(m, seq, from, to, false);
@@ -61,19 +75,18 @@ static void resize(struct model *m, uint64_t size)
 	uint64_t to = shrinks ? m->max : 0;
 	uint32_t seq = model_begin(m, from, to, true, size);
 
-	if (ftruncate(m->wfd, size))
+	if (ftruncate(writer(m), size))
 		failed(m, "ftruncate");
 	model_end(m, seq, from, to, true);
 }
 
-static bool punch(struct model *m, uint64_t from, uint64_t to)
+static void punch(struct model *m, uint64_t from, uint64_t to)
 {
 	uint32_t seq = model_begin(m, from, to, true, model_size(m));
 
-	if (fallocate(m->wfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from))
+	if (fallocate(writer(m), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from))
 		failed(m, "fallocate(PUNCH_HOLE)");
 	model_end(m, seq, from, to, true);
-	return true;
 }
 
 static uint64_t units_up(uint64_t n)
@@ -89,7 +102,7 @@ static enum mutation choose(const struct model *m, struct rng *r, uint64_t size)
 		return MUT_WRITE;
 	if (size < LEAST_SIZE || (dice < 70 && size + 2 * MAX_WRITE < m->max))
 		return dice & 1 || size < UNIT ? MUT_APPEND : MUT_EXTEND;
-	return dice < 85 ? MUT_TRUNCATE : MUT_PUNCH;
+	return dice < 85 || m->no_punch ? MUT_TRUNCATE : MUT_PUNCH;
 }
 
 void mutate_once(struct model *m, struct rng *r, uint64_t counts[MUTATIONS], void *buf)
@@ -138,17 +151,38 @@ static void drop_all(void)
 	close(fd);
 }
 
+/*
+ * To swap, where there is some: these pages are no other file's, and clean ones are
+ * the only copy. They have to be mapped for that, and by nobody else.
+ */
+static void page_out(const struct model *m, uint64_t from, uint64_t len)
+{
+	void *p;
+
+	from -= from % 4096;
+	p = mmap(NULL, len, PROT_READ, MAP_SHARED, m->fd[0], from);
+	if (p == MAP_FAILED)
+		failed(m, "mmap");
+	/* Behind the end of the file, which moves, there are none to be mapped. */
+	madvise(p, len, MADV_POPULATE_READ);
+	madvise(p, len, MADV_PAGEOUT);
+	munmap(p, len);
+}
+
 static void drop(struct worker *w)
 {
 	struct model *m = &mut.models[rnd_below(&w->rng, mut.n)];
 	uint64_t from = rnd_below(&w->rng, m->max);
 	uint64_t len = m->max - from;
+	int wfd = __atomic_load_n(&m->wfd, __ATOMIC_ACQUIRE);
 
 	/* A part of the file, or all from there on. Only clean pages can be dropped. */
 	if (rnd(&w->rng) & 1)
 		len = rnd_below(&w->rng, len) + 1;
-	if (!m->quiet && rnd(&w->rng) & 1 &&
-	    sync_file_range(m->wfd, m->start + from, len,
+	if (m->pageout)
+		page_out(m, from, len);
+	if (!m->quiet && rnd(&w->rng) & 1 && wfd >= 0 &&
+	    sync_file_range(wfd, m->start + from, len,
 			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 				    SYNC_FILE_RANGE_WAIT_AFTER))
 		failed(m, "sync_file_range");

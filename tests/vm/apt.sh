@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# How tests/vm reads the distribution's archive without touching this
+# machine's own package state. Sourced by fetch, debug-kernel and root, after
+# lib.sh.
+
+# The archive did not answer, as opposed to: it has not got it.
+STATUS_OFFLINE=75
+# Before apt_use sets it.
+MACHINE_APT=${APT_CONFIG-}
+
+# source_line SUITE [TYPE]: a line for sources.list, its URI from the machine's
+# own sources, so that whatever mirror or proxy this machine uses serves us too.
+source_line()
+{
+	local want=$1 kind='' uri release component key='' codename
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+	[[ $want == *-security ]] && kind=-security
+	# shellcheck disable=SC2016 # apt-get replaces these, not the shell
+	local format='$(REPO_URI)|$(RELEASE)|$(COMPONENT)'
+	command -v apt-get >/dev/null ||
+		die "the kernels of $VM_SRC/kernels come from Debian's archive by apt-get, which this machine lacks. KERNEL=host tests with the machine's own kernel."
+	while IFS='|' read -r uri release component; do
+		[[ $component == main ]] || continue
+		case $release in
+		"$want" | "$codename$kind" | stable"$kind" | testing"$kind" | oldstable"$kind") ;;
+		*) continue ;;
+		esac
+		for key in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp} ''; do
+			[[ -e $key ]] && break
+		done
+		echo "deb ${key:+[signed-by=$key] }$uri $want main"
+		return 0
+	done < <(env -u APT_CONFIG ${MACHINE_APT:+APT_CONFIG="$MACHINE_APT"} \
+		apt-get indextargets --format "$format" 'Created-By: Packages')
+	die "no package source of this machine looks like the archive that has the suite '$want'. Add a line for Debian's${kind:+ security} archive to /etc/apt/sources.list.d, then run this again."
+}
+
+# apt_setup SUITE: an apt state of our own, with an empty dpkg status: the
+# machine's state stays as it is and no dependency counts as installed.
+apt_setup()
+{
+	local d=$VM/apt/$1 line
+	line=$(source_line "$1")
+	mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
+	: >"$d/status"
+	echo "$line" >"$d/sources.list"
+	cat >"$d/apt.conf" <<-CONF
+		Dir::State "$d";
+		Dir::State::lists "$d/lists";
+		Dir::State::status "$d/status";
+		Dir::Cache "$d/cache";
+		Dir::Etc::sourcelist "$d/sources.list";
+		Dir::Etc::sourceparts "-";
+		APT::Sandbox::User "root";
+		APT::Update::Error-Mode "any";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	CONF
+	APT_CONFIG=$d/apt.conf apt-get -qq update 2>"$d/update.err" || {
+		cat "$d/update.err" >&2
+		! grep -qE '404|does not have a Release file' "$d/update.err" ||
+			die "the archive has no suite '$1' (source: $line). Change $VM_SRC/kernels."
+		DIE_STATUS=$STATUS_OFFLINE die "apt-get could not read the suite '$1' (source: $line). Check the network and the machine's package sources, then run this again."
+	}
+}
+
+# apt_use SUITE: its package lists, fresh; the apt commands that follow use them.
+apt_use()
+{
+	with_lock "$VM/apt/$1.lock" apt_setup "$1"
+	export APT_CONFIG=$VM/apt/$1/apt.conf
+}
+
+# apt_download PACKAGE...: into the current folder.
+apt_download()
+{
+	apt-get -qq download "$@" ||
+		DIE_STATUS=$STATUS_OFFLINE die "apt-get could not download: $*. Check the network, then run this again."
+}
+
+# version_of PACKAGE
+version_of()
+{
+	apt-cache show --no-all-versions "$1" 2>/dev/null |
+		awk '$1 == "Version:" { print $2; exit }'
+}
