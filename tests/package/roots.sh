@@ -97,15 +97,14 @@ run_stranger()
 	tap purge_leaves_no_file_group_or_entry_of_that_name
 }
 
-# Everything that is not ours, and the first use of DKMS and depmod, which
-# leave things of their own.
+# Everything that is not ours, and the first use of depmod, which leaves files
+# of its own.
 the_archive_has_all_that_the_packages_need()
 {
 	root_new deps "$BASE"
 	apt_root deps update
 	apt_root deps install dkms "linux-headers-$abi" adduser kmod udev systemd openssl gcc libc6-dev pkg-config passwd make
 	in_root deps depmod -a "$abi"
-	in_root deps dkms generate_mok
 	echo "$abi" >"$ROOTS/deps/complete"
 }
 
