@@ -77,7 +77,7 @@ check: ## all tests: unit tests here, device tests in a VM [CASE=name] [KERNEL=n
 	scripts/setup build vm
 	+tests/check
 
-check-all: ## the tests in the VM on every kernel of tests/vm/kernels, and one table (under two hours)
+check-all: ## the tests in the VM on every kernel of tests/vm/kernels, and one table
 	scripts/setup build vm
 	+tests/check-all
 
@@ -93,7 +93,7 @@ check-package: ## install, upgrade and purge the packages in fresh Debian roots,
 	scripts/setup build vm package
 	+tests/package/check
 
-check-breakages: ## break the module on purpose, ten ways, and see a named test turn red each time
+check-breakages: ## break the module on purpose, many ways, and see a named test turn red each time
 	scripts/setup build vm
 	+tests/break/run
 
@@ -206,6 +206,7 @@ kdir:
 		"The kernel tree $(KDIR) is not prepared: include/generated/utsrelease.h is missing." \
 		"In a kernel source tree run 'make modules_prepare' first."; exit 1; }
 
-.PHONY: help module lib examples tools tests demo check check-all check-unit check-vm check-package lint format install \
+.PHONY: help module lib examples tools tests demo check check-all check-unit check-vm check-package \
+	check-breakages lint format install \
 	install-module install-device install-lib install-tools uninstall \
 	uninstall-device dkms-source dkms-install dkms-uninstall deb clean distclean version kdir

@@ -44,7 +44,9 @@ static int refuse(struct nb_file *nf, u32 why, int err)
 /*
  * How a file that may be read is served. Whether a block device's queue declares
  * NOWAIT does not matter: a look-up submits nothing, and a miss is submitted as
- * readahead of a file system on it would be.
+ * readahead of a file system on it would be. Readahead may wait for metadata; only a file
+ * system that declares NOWAIT has thought of that, so any other reads ahead in a worker,
+ * with the read that needs the bytes.
  */
 static void choose_way(struct nb_file *nf)
 {
@@ -60,6 +62,7 @@ static void choose_way(struct nb_file *nf)
 		return;
 	}
 	nf->may_park = nowait && nb_file_may_park(nf->file);
+	nf->reads_ahead = nowait;
 	if (nb_fm_enabled(nf->row)) {
 		nf->way = NB_WAY_FILEMAP;
 		nf->path = NBREAD_PATH_FILEMAP;

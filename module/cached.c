@@ -169,15 +169,6 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
 	nb_fm_unlock(nf->row, nf->file);
 }
 
-/*
- * Readahead may wait for metadata of the file system. Only one that declares NOWAIT has
- * thought of that; any other does it in a worker, with the read that needs the bytes.
- */
-static bool may_read_ahead(const struct nb_file *nf)
-{
-	return likely(nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
-}
-
 /**
  * nb_cached_read() - deliver the leading resident bytes
  * @nf: a file that is not refused, not for the worker alone, and verified
@@ -191,7 +182,7 @@ static bool may_read_ahead(const struct nb_file *nf)
  */
 struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos, u32 flags)
 {
-	bool noio = (flags & NBREAD_SQE_NOIO) || !may_read_ahead(nf);
+	bool noio = (flags & NBREAD_SQE_NOIO) || !nf->reads_ahead;
 	struct nb_cached c = {};
 	bool eof = false;
 	size_t done;

@@ -105,7 +105,9 @@ enum nb_listener {
  */
 static inline bool nb_sb_has_listeners(struct super_block *sb)
 {
-#if KERNEL_VERSION(6, 10, 0) > LINUX_VERSION_CODE
+#if !defined(CONFIG_FSNOTIFY)
+	return false;
+#elif KERNEL_VERSION(6, 10, 0) > LINUX_VERSION_CODE
 	return atomic_long_read(&sb->s_fsnotify_connectors);
 #else
 	return fsnotify_sb_has_priority_watchers(sb, FSNOTIFY_PRIO_CONTENT);

@@ -168,6 +168,7 @@ enum nb_way {
  * @err:	-errno of every read of it in this call, or 0
  * @way:	who answers what is resident
  * @may_park:	misses wait by callback
+ * @reads_ahead: readahead may be started in the call; see choose_way()
  * @path:	NBREAD_PATH_*
  * @why:	NBREAD_WHY_*
  * @listener:	who must be asked before a read
@@ -185,6 +186,7 @@ struct nb_file {
 	int err;
 	enum nb_way way;
 	bool may_park;
+	bool reads_ahead;
 	u32 path;
 	u32 why;
 	enum nb_listener listener;

@@ -243,7 +243,7 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 
 	for (;;) {
 		if (!req->may_park)
-			return nb_punt(b, req);
+			return punt(b, req);
 		/* It may sleep, for a file system's metadata: show first what is done. */
 		nb_flush(b);
 		ret = arm(req);

@@ -116,19 +116,21 @@ static const char *path_name(__u32 path)
 	}
 }
 
-/* How it is served; the reason adds why. */
-static const char *path_words(__u32 path)
+/* How it is served: what is resident, and what is not; the reason adds why. */
+static const char *resident_words(const struct nbread_file_info *info)
 {
-	switch (path) {
-	case NBREAD_PATH_FILEMAP:
-		return "cached bytes by folio look-up, misses by callback, no thread waits";
-	case NBREAD_PATH_ASYNC:
-		return "cached bytes through the file system's own read, misses by callback, no thread waits";
-	case NBREAD_PATH_WORKER:
-		return "every read by a worker of the kernel";
-	default:
-		return "in a way that is newer than this program";
-	}
+	if (!(info->flags & NBREAD_FILE_RESIDENT))
+		return "cached bytes by a worker of the kernel";
+	if (info->path == NBREAD_PATH_FILEMAP)
+		return "cached bytes in the call, by folio look-up";
+	return "cached bytes in the call, through the file system's own read";
+}
+
+static const char *miss_words(const struct nbread_file_info *info)
+{
+	if (info->flags & NBREAD_FILE_PARKS)
+		return "misses by callback, no thread waits";
+	return "misses by a worker of the kernel";
 }
 
 static const char *reason_words(__u32 reason)
@@ -158,6 +160,8 @@ static const char *reason_words(__u32 reason)
 		return "this file system cannot wait by callback";
 	case NBREAD_WHY_PERM_LISTENER:
 		return "a fanotify permission listener watches it and has to be asked";
+	case NBREAD_WHY_STACKED:
+		return "overlayfs reads another file, which cannot wait by callback";
 	default:
 		return "for a reason that is newer than this program";
 	}
@@ -191,8 +195,8 @@ static int print_file(struct nbread *ring, const char *name)
 		       why ? why : "no reason told", strerror(-info.error));
 		return 0;
 	}
-	printf("%s: %s: %s%s%s\n", name, path_name(info.path), path_words(info.path),
-	       why ? ", since " : "", why ? why : "");
+	printf("%s: %s: %s, %s%s%s\n", name, path_name(info.path), resident_words(&info),
+	       miss_words(&info), why ? ", since " : "", why ? why : "");
 	if (!(info.flags & NBREAD_FILE_ORACLE))
 		printf("%*s  not told whether bytes were cached (HIT, NOIO): this user neither owns nor may write it\n",
 		       (int)strlen(name), "");
