@@ -90,13 +90,23 @@ struct nb_ctx *nb_ctx_create(void)
 	return ctx;
 }
 
+/* How many workers a program gets that asks for @wanted: 0 if that is too many. */
+u32 nb_workers_of(u32 wanted)
+{
+	if (!wanted)
+		return nb_max_workers;
+	return wanted > nb_max_workers ? 0 : wanted;
+}
+
 static int check_setup(const struct nbread_setup *p)
 {
 	if (p->resv0 || memchr_inv(p->resv, 0, sizeof(p->resv)))
 		return -EINVAL;
 	if (p->flags)
 		return -EOPNOTSUPP; /* QUERY reports none */
-	return p->sq_thread_cpu || p->sq_thread_idle_ms ? -EINVAL : 0;
+	if (p->timeout_ns || !nb_workers_of(p->max_workers))
+		return -EINVAL;
+	return p->sq_thread_cpu || p->sq_thread_idle_ms || p->attach_fd ? -EINVAL : 0;
 }
 
 /**
@@ -129,7 +139,8 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	if (ret)
 		goto out_user;
 	/* Unbound: a blocking read must not hold up the CPU that submitted it. */
-	wq = alloc_workqueue("nbread-%d", WQ_UNBOUND, nb_max_workers, task_tgid_nr(current));
+	p->max_workers = nb_workers_of(p->max_workers);
+	wq = alloc_workqueue("nbread-%d", WQ_UNBOUND, p->max_workers, task_tgid_nr(current));
 	ret = -ENOMEM;
 	if (!wq)
 		goto out_ring;
@@ -140,6 +151,7 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 		mmgrab(ctx->mm);
 	}
 	ctx->wq = wq;
+	ctx->max_workers = p->max_workers;
 	ctx->user = user;
 	/* Pairs with the acquire in nb_ctx_ring(): mm, wq and the ring's members. */
 	smp_store_release(&ctx->ring, ring);

@@ -21,6 +21,7 @@ void nb_query(struct nbread_query *q)
 	q->cqe_flags = NB_CQE_FLAGS;
 	q->enter_flags = NB_ENTER_FLAGS;
 	q->cancel_flags = NB_CANCEL_FLAGS;
+	q->register_ops = nb_register_served();
 	q->opcodes = NB_OPCODES;
 	q->max_sq_entries = NB_MAX_SQ_ENTRIES;
 	q->max_cq_entries = NB_MAX_CQ_ENTRIES;
@@ -95,6 +96,7 @@ void nb_show_fdinfo(struct seq_file *m, struct file *file)
 		   s.completed);
 	seq_printf(m, "nbread-hits:\t%llu\nnbread-waited:\t%llu\nnbread-punted:\t%llu\n", s.hits,
 		   s.waited, s.punted);
+	seq_printf(m, "nbread-workers-max:\t%u\n", READ_ONCE(ctx->max_workers));
 	seq_printf(m, "nbread-cancelled:\t%llu\nnbread-inflight:\t%u\n", s.cancelled, inflight);
 	spin_lock(&ctx->req_lock);
 	list_for_each_entry(req, &ctx->reqs, node) {

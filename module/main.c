@@ -55,7 +55,7 @@ static long nb_ioc_query(struct nb_ctx *ctx, void __user *uarg, size_t usize)
 	if (ret)
 		return ret;
 	/* Out members come in as anything but the reserved ones. */
-	if (q.resv0 || memchr_inv(q.resv, 0, sizeof(q.resv)))
+	if (memchr_inv(q.resv, 0, sizeof(q.resv)))
 		return -EINVAL;
 	nb_query(&q);
 	return nb_return_arg(uarg, usize, &q, sizeof(q));
@@ -93,11 +93,7 @@ static long nb_ioc_register(struct nb_ctx *ctx, void __user *uarg, size_t usize)
 	struct nbread_register p;
 	int ret = nb_copy_arg(&p, sizeof(p), sizeof(p), uarg, usize);
 
-	if (ret)
-		return ret;
-	if (p.flags || p.resv[0] || p.resv[1])
-		return -EINVAL;
-	return -EOPNOTSUPP; /* QUERY reports no operation */
+	return ret ? ret : nb_register(ctx, &p);
 }
 
 static long nb_ioc_cancel(struct nb_ctx *ctx, void __user *uarg, size_t usize)

@@ -60,9 +60,8 @@ struct spoiled {
 #define TOP (UINT64_C(1) << 63)
 
 static const struct spoiled members[] = {
-	Q("query_resv0_is_einval", resv0, 1, -EINVAL),
 	Q("query_resv_0_is_einval", resv[0], 1, -EINVAL),
-	Q("query_resv_3_is_einval", resv[3], TOP, -EINVAL),
+	Q("query_resv_2_is_einval", resv[2], TOP, -EINVAL),
 
 	S("setup_no_entries_is_einval", sq_entries, 0, -EINVAL),
 	S("setup_sq_one_above_the_limit_is_einval", sq_entries, 32769, -EINVAL),
@@ -80,7 +79,8 @@ static const struct spoiled members[] = {
 	S("setup_resv0_is_einval", resv0, 1, -EINVAL),
 	S("setup_resv_0_is_einval", resv[0], 1, -EINVAL),
 	S("setup_resv_1_is_einval", resv[1], TOP, -EINVAL),
-	S("setup_resv_3_is_einval", resv[3], UINT64_C(1) << 32, -EINVAL),
+	S("setup_workers_above_the_limit_is_einval", max_workers, 513, -EINVAL),
+	S("setup_attach_without_sqthread_is_einval", attach_fd, 1, -EINVAL),
 
 	E("enter_min_complete_above_cq_is_einval", min_complete, ABI_CQ + 1, -EINVAL),
 	E("enter_min_complete_uint32_max_is_einval", min_complete, UINT32_MAX, -EINVAL),

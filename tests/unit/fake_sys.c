@@ -59,7 +59,7 @@ static int do_setup(struct nbread_setup *p)
 		return -EINVAL;
 	if (p->flags & ~fake.query.setup_flags)
 		return -EOPNOTSUPP;
-	ck_assert_msg(!p->resv0 && !p->ring_size && !p->resv[0] && !p->resv[3], "reserved");
+	ck_assert_msg(!p->resv0 && !p->ring_size && !p->resv[0] && !p->resv[1], "reserved");
 	sq_entries = p->sq_entries = round_up(p->sq_entries);
 	cq_entries = p->cq_entries = p->cq_entries ? round_up(p->cq_entries) : 2 * sq_entries;
 	p->ring_size = sizeof(struct shared);

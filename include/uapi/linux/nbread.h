@@ -22,17 +22,22 @@
 #include <linux/types.h>
 
 /** NBREAD_ABI_VERSION - grows when something is added; nothing is taken away */
-#define NBREAD_ABI_VERSION 1
+#define NBREAD_ABI_VERSION 2
 
 /* Opcodes */
 #define NBREAD_OP_NOP 0 /* completes with 0; fd, off, addr and len must be 0 */
 #define NBREAD_OP_READ 1 /* pread(2): addr and len name the buffer */
 #define NBREAD_OP_READV 2 /* preadv(2): addr names a struct iovec array, len counts it */
-#define NBREAD_OP_READ_FIXED 3 /* as READ into a registered buffer, buf_index */
+/* As READ, into the registered buffer buf_index; addr and len lie within it (else -EFAULT). */
+#define NBREAD_OP_READ_FIXED 3
 
 /* SQE flags, also taken by struct nbread_try (CACHED is implied there) */
 
-#define NBREAD_SQE_FIXED_FILE (1U << 0) /* fd is an index into the registered files */
+/*
+ * fd is an index into the registered files of the ring (of the open device, for
+ * struct nbread_try). An index without a file is -EBADF.
+ */
+#define NBREAD_SQE_FIXED_FILE (1U << 0)
 /*
  * Never wait for I/O: the leading resident bytes (at least one), 0 only at end
  * of file, else -EAGAIN. A miss starts readahead, as RWF_NOWAIT does since 6.12.
@@ -53,10 +58,38 @@
 #define NBREAD_CQE_PUNTED (1U << 2) /* a worker ran the read, or part of it */
 
 /* Set-up flags */
-/* A kernel thread takes submissions, with no system call while it polls. */
+/*
+ * A kernel thread takes submissions, with no system call while it polls. It reads
+ * as who called SETUP was then, until NBREAD_REGISTER_CREDS: the credentials of a
+ * thread that fills the SQ later do not matter. fd is looked up in the files of the
+ * process of that caller. ENTER takes no entry itself: it answers to_submit.
+ */
 #define NBREAD_SETUP_SQTHREAD (1U << 0)
-/* ENTER only queues; a workqueue issues and finishes what would block. */
+/*
+ * ENTER answers what is resident and only queues the rest: bounded workers issue
+ * and finish it, so that the caller never waits in a file system for a miss.
+ * Resident bytes of files that are else read by a worker alone (FUSE, NFS, 9p) are
+ * read in the call too, by the file's own read, which may ask the server whether
+ * they are still current.
+ */
 #define NBREAD_SETUP_SQWQ (1U << 1)
+/* With SQTHREAD: the thread runs on the CPU sq_thread_cpu (else -EINVAL). */
+#define NBREAD_SETUP_SQ_AFF (1U << 2)
+/*
+ * With SQTHREAD: no thread of its own, but the one of the ring attach_fd, which the
+ * same process must have set up with SQTHREAD; its idle time and CPU hold.
+ */
+#define NBREAD_SETUP_ATTACH (1U << 3)
+
+/* SQ flags: the word at sq_off.flags, written by the kernel */
+/*
+ * The thread of an SQTHREAD ring sleeps: after the SQ tail was stored, a full barrier
+ * and a look at this word, call ENTER with NBREAD_ENTER_SQ_WAKEUP.
+ */
+#define NBREAD_SQ_NEED_WAKEUP (1U << 0)
+
+/* sq_thread_idle_ms: the thread sleeps as soon as there is nothing to take */
+#define NBREAD_SQ_IDLE_NONE 0xffffffffU
 
 /**
  * struct nbread_sqe - one submission, 64 bytes
@@ -72,7 +105,9 @@
  * @buf_index:	registered buffer (READ_FIXED), else 0
  * @resv1:	must be 0
  * @user_data:	handed back in the CQE
- * @deadline_ns: must be 0 (deadlines are not served by this version)
+ * @deadline_ns: point of CLOCK_MONOTONIC at which the read ends with -ETIME if it
+ *		still waits; 0: the ring's timeout_ns, if any. A READ that is answered in the
+ *		call is not looked at, nor is one that a worker has begun
  * @resv2:	must be 0
  *
  * A bad member ends this read alone, with its -errno in the CQE.
@@ -110,7 +145,7 @@ struct nbread_cqe {
  * @tail:	__u32, written by the program (store-release) after the SQE
  * @mask:	__u32, entries - 1
  * @entries:	__u32
- * @flags:	__u32, written by the kernel; 0 in this version
+ * @flags:	__u32, written by the kernel: NBREAD_SQ_*
  * @sqes:	struct nbread_sqe[entries]; index & mask is the slot
  * @resv:	0
  */
@@ -149,12 +184,18 @@ struct nbread_cq_offsets {
  * @sq_entries:	in: wanted, 1 to max_sq_entries; out: rounded up to a power of two
  * @cq_entries:	in: wanted, or 0 for twice the SQ; out: likewise; never below the SQ
  * @flags:	NBREAD_SETUP_*; what QUERY does not report is -EOPNOTSUPP
- * @sq_thread_cpu: must be 0 without SQTHREAD
- * @sq_thread_idle_ms: must be 0 without SQTHREAD
- * @resv0:	must be 0
+ * @sq_thread_cpu: with SQ_AFF: an online CPU that the caller may use; else 0
+ * @sq_thread_idle_ms: with SQTHREAD: how long the thread polls before it sleeps, 0 for
+ *		1000, at most 60000, or NBREAD_SQ_IDLE_NONE; else 0
+ * @attach_fd:	with ATTACH: the ring whose thread is shared; else 0
  * @ring_size:	out: bytes to mmap(2), MAP_SHARED, at offset 0 of the device fd
  * @sq_off:	out
  * @cq_off:	out
+ * @timeout_ns:	every read that has no deadline of its own gets this much time from its
+ *		submission on; 0: no end
+ * @max_workers: reads that the ring's workers run at a time, 0 for the module's limit,
+ *		which it must not exceed (-EINVAL); out: what it is
+ * @resv0:	must be 0
  * @resv:	must be 0
  *
  * The ring belongs to the mm of the caller: ENTER, CANCEL and mmap from another
@@ -167,11 +208,14 @@ struct nbread_setup {
 	__u32 flags;
 	__u32 sq_thread_cpu;
 	__u32 sq_thread_idle_ms;
-	__u32 resv0;
+	__s32 attach_fd;
 	__u64 ring_size;
 	struct nbread_sq_offsets sq_off;
 	struct nbread_cq_offsets cq_off;
-	__u64 resv[4];
+	__u64 timeout_ns;
+	__u32 max_workers;
+	__u32 resv0;
+	__u64 resv[2];
 };
 
 /* ENTER flags */
@@ -180,6 +224,10 @@ struct nbread_setup {
 #define NBREAD_ENTER_ABS (1U << 1)
 /* sigmask replaces the signal mask during the wait, as in ppoll(2). */
 #define NBREAD_ENTER_SIGMASK (1U << 2)
+/* Wake the thread of an SQTHREAD ring (else -EINVAL). */
+#define NBREAD_ENTER_SQ_WAKEUP (1U << 3)
+/* First wait until the thread of an SQTHREAD ring (else -EINVAL) left room in the SQ. */
+#define NBREAD_ENTER_SQ_WAIT (1U << 4)
 
 /**
  * struct nbread_enter - NBREAD_IOC_ENTER: submit, run what is ready, wait
@@ -208,8 +256,8 @@ struct nbread_enter {
 
 /**
  * struct nbread_try - one cached-only read, answered in place
- * @fd:		an open file
- * @flags:	NBREAD_SQE_NOIO or 0 (CACHED is implied and may be set)
+ * @fd:		an open file, or an index with NBREAD_SQE_FIXED_FILE
+ * @flags:	NBREAD_SQE_NOIO, NBREAD_SQE_FIXED_FILE (CACHED is implied and may be set)
  * @addr:	user address of the buffer
  * @off:	where to read, in bytes
  * @len:	bytes, at most nbread_query.max_len
@@ -246,25 +294,66 @@ struct nbread_try_batch {
 	__u64 resv[2];
 };
 
-/* REGISTER operations */
+/* REGISTER operations; what each takes: */
+
+/*
+ * addr: __s32 fd[nr], 1 to max_files; -1 leaves a slot empty, and so does
+ * NBREAD_REGISTER_SPARSE (addr 0) for all. -EBUSY: there is a table already. What a
+ * read would refuse is refused here, with the same errno.
+ */
 #define NBREAD_REGISTER_FILES 1
+/* addr: __s32 fd[nr] for the slots from off on; -1 empties one. Returns how many were set. */
 #define NBREAD_REGISTER_FILES_UPDATE 2
 #define NBREAD_UNREGISTER_FILES 3
+/*
+ * addr: struct nbread_buffer[nr], 1 to max_buffers; addr 0 in one leaves its slot empty,
+ * and so does NBREAD_REGISTER_SPARSE for all. The memory is pinned, and
+ * counted against RLIMIT_MEMLOCK (-ENOMEM) unless the caller has CAP_IPC_LOCK.
+ */
 #define NBREAD_REGISTER_BUFFERS 4
 #define NBREAD_UNREGISTER_BUFFERS 5
+/*
+ * addr: one __s32, an eventfd(2). It is signalled when a completion is posted, and when
+ * reads came to be ready, that is when ENTER would make progress.
+ * With NBREAD_REGISTER_EVENTFD_ASYNC only for what was not answered in the ENTER that
+ * submitted it. -EBUSY: there is one already.
+ */
 #define NBREAD_REGISTER_EVENTFD 6
 #define NBREAD_UNREGISTER_EVENTFD 7
+/* addr: struct nbread_buffer[nr] for the slots from off on. Returns how many were set. */
+#define NBREAD_REGISTER_BUFFERS_UPDATE 8
+/* An SQTHREAD ring reads with the caller's credentials of this moment from now on. */
+#define NBREAD_REGISTER_CREDS 9
+/* nr: reads that the ring's workers run at a time from now on; as nbread_setup.max_workers */
+#define NBREAD_REGISTER_WORKERS 10
+
+/* REGISTER flags */
+#define NBREAD_REGISTER_SPARSE (1U << 0) /* FILES, BUFFERS: nr empty slots */
+#define NBREAD_REGISTER_EVENTFD_ASYNC (1U << 1) /* EVENTFD */
+
+/**
+ * struct nbread_buffer - one buffer to register
+ * @addr:	user address
+ * @len:	bytes, at most 1 GiB; 0 with addr 0
+ */
+struct nbread_buffer {
+	__u64 addr;
+	__u64 len;
+};
 
 /**
  * struct nbread_register - NBREAD_IOC_REGISTER: add, update, remove
  * @op:		NBREAD_REGISTER_* or NBREAD_UNREGISTER_*
- * @flags:	must be 0
+ * @flags:	NBREAD_REGISTER_*, where the operation knows it
  * @addr:	user address of the array the operation takes, else 0
- * @nr:		entries of the array
- * @off:	first index to update
+ * @nr:		entries of the array, else 0
+ * @off:	first index to update, else 0
  * @resv:	must be 0
  *
- * An operation that QUERY does not report is -EOPNOTSUPP.
+ * Returns 0 unless the operation says otherwise. An operation that QUERY does not
+ * report is -EOPNOTSUPP. -ENXIO: no ring yet; -EPERM: another mm; -EINTR; removing
+ * what is not there is -ENXIO too. Reads in flight keep the file or buffer that they
+ * began with; a slot may be changed or emptied at any time.
  */
 struct nbread_register {
 	__u32 op;
@@ -279,6 +368,7 @@ struct nbread_register {
 #define NBREAD_CANCEL_FD (1U << 0) /* every read of this open file */
 #define NBREAD_CANCEL_ANY (1U << 1) /* every read of the ring; excludes FD */
 #define NBREAD_CANCEL_ALL (1U << 2) /* all that match, not only the oldest */
+#define NBREAD_CANCEL_FIXED_FILE (1U << 3) /* with FD: fd is an index, see FIXED_FILE */
 
 /**
  * struct nbread_cancel - NBREAD_IOC_CANCEL: end reads that wait
@@ -365,7 +455,9 @@ struct nbread_file_info {
  * @max_len:	out: bytes of one read
  * @max_workers: out: reads that the workers of one ring run at a time
  * @filemap:	out: 1 if cached bytes are read by folio look-up where the table allows
- * @resv0:	must be 0
+ * @register_flags: out: NBREAD_REGISTER_* flags that are served
+ * @max_files:	out: slots of a table of registered files
+ * @max_buffers: out: slots of a table of registered buffers
  * @resv:	must be 0
  */
 struct nbread_query {
@@ -384,8 +476,10 @@ struct nbread_query {
 	__u32 max_len;
 	__u32 max_workers;
 	__u32 filemap;
-	__u32 resv0;
-	__u64 resv[4];
+	__u32 register_flags;
+	__u32 max_files;
+	__u32 max_buffers;
+	__u64 resv[3];
 };
 
 #define NBREAD_IOC_MAGIC 0xBD

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * calls.h - what the files of nbread offer each other, file by file.
+ *
+ * Included at the end of internal.h, which has the objects and the direction of the
+ * calls. What a function needs (context, locks, references) stands where it is defined.
+ */
+#ifndef NBREAD_CALLS_H
+#define NBREAD_CALLS_H
+
+/* main.c */
+extern const struct file_operations nb_fops;
+extern unsigned int nb_max_workers;
+int nb_copy_arg(void *karg, size_t ksize, size_t min_size, const void __user *uarg, size_t usize);
+int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksize);
+
+/* ctx.c */
+extern struct workqueue_struct *nb_ctx_wq;
+struct nb_ctx *nb_ctx_create(void);
+void nb_ctx_put(struct nb_ctx *ctx);
+void nb_wake_waiters(struct nb_ctx *ctx);
+int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p);
+u32 nb_workers_of(u32 wanted);
+struct nb_ring *nb_ctx_ring(struct nb_ctx *ctx);
+int nb_ctx_init(void);
+void nb_ctx_exit(void);
+
+/* close.c */
+void nb_ctx_close(struct nb_ctx *ctx);
+
+/* dst.c */
+void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
+int nb_dst_check(u64 addr, u32 len, u64 off);
+
+/* user.c */
+struct nb_user *nb_user_get_ring(void);
+void nb_user_put_ring(struct nb_user *u);
+bool nb_user_get_req(struct nb_user *u);
+void nb_user_put_req(struct nb_user *u);
+
+/* ring.c */
+struct nb_ring *nb_ring_create(struct nbread_setup *p);
+void nb_ring_free(struct nb_ring *ring);
+int nb_ring_mmap(struct nb_ring *ring, struct vm_area_struct *vma);
+int nb_ring_sq_ready(const struct nb_ring *ring, u32 *nr);
+int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr);
+const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth);
+void nb_ring_take(struct nb_ring *ring, u32 nr);
+void nb_ring_push(struct nb_ring *ring, const struct nbread_cqe *cqe);
+void nb_ring_publish(struct nb_ring *ring);
+
+/* enter.c */
+long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p);
+__poll_t nb_poll(struct file *file, struct poll_table_struct *pt);
+
+/* submit.c */
+int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr);
+
+/* access.c */
+void nb_file_get(struct nb_file *nf, int fd);
+void nb_file_put(struct nb_file *nf);
+int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
+bool nb_file_oracle(struct file *file, bool may_sleep);
+bool nb_file_noio(struct nb_file *nf);
+
+/* cached.c */
+struct nb_cached {
+	ssize_t res; /* bytes, 0 at end of file, -EAGAIN, -errno */
+	bool complete; /* all that was asked for, or all up to end of file */
+};
+
+struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
+				u32 flags);
+bool nb_at_eof(const struct file *file, loff_t pos);
+
+/* stacked.c */
+bool nb_is_stacked(const struct file *file);
+bool nb_stacked_is_atomic(const struct file *file);
+ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
+			bool *hit);
+
+/* filemap.c */
+extern bool nb_filemap_on;
+const struct nb_fm_row *nb_fm_find(const struct file *file);
+bool nb_fm_enabled(const struct nb_fm_row *row);
+bool nb_fm_lock(const struct nb_fm_row *row, struct file *file);
+void nb_fm_unlock(const struct nb_fm_row *row, struct file *file);
+bool nb_fm_is_bdev(const struct nb_fm_row *row);
+bool nb_fm_is_atomic(const struct nb_fm_row *row);
+bool nb_fm_host_is_atomic(const struct inode *host);
+size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len,
+		      struct folio_batch *fb);
+void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
+ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
+		   size_t done, loff_t start, bool noio, bool *eof);
+
+/* request.c */
+int nb_req_init(void);
+void nb_req_exit(void);
+struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd);
+void nb_req_free(struct nb_req *req);
+bool nb_req_unlist(struct nb_req *req);
+
+/* miss.c */
+void nb_miss(struct nb_batch *b, struct nb_req *req);
+void nb_run_ready(struct nb_batch *b);
+unsigned int nb_end_cancelled(struct nb_batch *b, u64 canceller);
+void nb_miss_reap(struct nb_ctx *ctx);
+void nb_miss_exit(void);
+
+/* worker.c */
+void nb_punt(struct nb_batch *b, struct nb_req *req);
+
+/* complete.c */
+void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);
+void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit);
+void nb_flush(struct nb_batch *b);
+void nb_complete(struct nb_batch *b, struct nb_req *req, int res);
+int nb_req_result(const struct nb_req *req, int err);
+
+/* cancel.c */
+long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p);
+void nb_detach_all(struct nb_ctx *ctx);
+
+/* register.c */
+long nb_register(struct nb_ctx *ctx, const struct nbread_register *p);
+u64 nb_register_served(void);
+
+/* try.c */
+long nb_try(const struct nbread_try_batch *p);
+
+/* info.c */
+void nb_query(struct nbread_query *q);
+int nb_file_info(struct nbread_file_info *info);
+void nb_show_fdinfo(struct seq_file *m, struct file *file);
+
+#endif /* NBREAD_CALLS_H */

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * register.c - NBREAD_IOC_REGISTER: what a ring keeps beyond one call.
+ *
+ * Role: check the call as a whole and hand it to the file that owns what is
+ * registered; serve the limit of the ring's workers, which needs no file of its own.
+ * Callers: main.c. Context: task with the ring's mm (others get -EPERM).
+ * Locks: nb_ctx.lock over the operation, so that no entry is taken meanwhile.
+ * References: the ioctl's file holds the context.
+ */
+#include <linux/nospec.h>
+
+#include "internal.h"
+
+/**
+ * struct nb_register_op - one operation
+ * @run:	does it; nb_ctx.lock is held. Returns 0, a count or -errno
+ * @flags:	those it knows
+ * @addr:	it takes an address
+ * @nr:		it takes a number
+ * @off:	it takes a first index
+ */
+struct nb_register_op {
+	long (*run)(struct nb_ctx *ctx, const struct nbread_register *p);
+	u32 flags;
+	bool addr;
+	bool nr;
+	bool off;
+};
+
+static long register_workers(struct nb_ctx *ctx, const struct nbread_register *p)
+{
+	u32 max = nb_workers_of(p->nr);
+
+	if (!max)
+		return -EINVAL;
+	workqueue_set_max_active(ctx->wq, max);
+	WRITE_ONCE(ctx->max_workers, max);
+	return 0;
+}
+
+/* Operation 0 is none: it stands for all that are not served. */
+static const struct nb_register_op nb_register_ops[] = {
+	[NBREAD_REGISTER_WORKERS] = { .run = register_workers, .nr = true },
+};
+
+/* Bit n: operation n is served. */
+u64 nb_register_served(void)
+{
+	u64 ops = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nb_register_ops); i++)
+		if (nb_register_ops[i].run)
+			ops |= BIT_ULL(i);
+	return ops;
+}
+
+static int check_register(const struct nb_register_op *op, const struct nbread_register *p)
+{
+	if (p->resv[0] || p->resv[1] || (p->flags & ~op->flags))
+		return -EINVAL;
+	if ((p->addr && !op->addr) || (p->nr && !op->nr) || (p->off && !op->off))
+		return -EINVAL;
+	return p->addr != (unsigned long)p->addr ? -EINVAL : 0;
+}
+
+/**
+ * nb_register() - NBREAD_IOC_REGISTER
+ * @ctx: the context
+ * @p: the call, copied
+ *
+ * Return: see struct nbread_register.
+ */
+long nb_register(struct nb_ctx *ctx, const struct nbread_register *p)
+{
+	const struct nb_register_op *op = &nb_register_ops[0];
+	long ret;
+
+	if (p->op < ARRAY_SIZE(nb_register_ops))
+		op += array_index_nospec(p->op, ARRAY_SIZE(nb_register_ops));
+	if (!op->run)
+		return p->flags || p->resv[0] || p->resv[1] ? -EINVAL : -EOPNOTSUPP;
+	ret = check_register(op, p);
+	if (ret)
+		return ret;
+	if (!nb_ctx_ring(ctx))
+		return -ENXIO;
+	if (current->mm != ctx->mm)
+		return -EPERM;
+	if (mutex_lock_interruptible(&ctx->lock))
+		return -EINTR;
+	ret = op->run(ctx, p);
+	mutex_unlock(&ctx->lock);
+	return ret;
+}
