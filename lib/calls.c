@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The calls beside the queues: try, cancel, register, ask. They only fill the
- * argument struct of the ABI, reserved members zero, and hand it to the backend.
+ * The calls beside the queues: try, cancel, ask. They only fill the argument
+ * struct of the ABI, reserved members zero, and hand it to the backend.
  */
 #include <limits.h>
 #include "internal.h"
@@ -45,53 +45,16 @@ int nbread_cancel_fd(struct nbread *ring, int fd, unsigned flags)
 	return ring->ops->cancel(ring, &c);
 }
 
-static int reg(struct nbread *ring, __u32 op, const void *array, unsigned nr, unsigned off)
+int nbread_cancel_file_index(struct nbread *ring, unsigned index, unsigned flags)
 {
-	struct nbread_register r;
-	int ret;
+	struct nbread_cancel c;
 
-	memset(&r, 0, sizeof(r));
-	r.op = op;
-	r.addr = (uintptr_t)array;
-	r.nr = nr;
-	r.off = off;
-	ret = ring->ops->reg(ring, &r);
-	return ret < 0 ? ret : 0;
-}
-
-int nbread_register_files(struct nbread *ring, const int *files, unsigned nr)
-{
-	return reg(ring, NBREAD_REGISTER_FILES, files, nr, 0);
-}
-
-int nbread_register_files_update(struct nbread *ring, unsigned off, const int *files, unsigned nr)
-{
-	return reg(ring, NBREAD_REGISTER_FILES_UPDATE, files, nr, off);
-}
-
-int nbread_unregister_files(struct nbread *ring)
-{
-	return reg(ring, NBREAD_UNREGISTER_FILES, NULL, 0, 0);
-}
-
-int nbread_register_buffers(struct nbread *ring, const struct iovec *iovecs, unsigned nr)
-{
-	return reg(ring, NBREAD_REGISTER_BUFFERS, iovecs, nr, 0);
-}
-
-int nbread_unregister_buffers(struct nbread *ring)
-{
-	return reg(ring, NBREAD_UNREGISTER_BUFFERS, NULL, 0, 0);
-}
-
-int nbread_register_eventfd(struct nbread *ring, int fd)
-{
-	return reg(ring, NBREAD_REGISTER_EVENTFD, &fd, 1, 0);
-}
-
-int nbread_unregister_eventfd(struct nbread *ring)
-{
-	return reg(ring, NBREAD_UNREGISTER_EVENTFD, NULL, 0, 0);
+	if (index > INT_MAX)
+		return -EBADF;
+	memset(&c, 0, sizeof(c));
+	c.fd = (__s32)index;
+	c.flags = flags | NBREAD_CANCEL_FD | NBREAD_CANCEL_FIXED_FILE;
+	return ring->ops->cancel(ring, &c);
 }
 
 int nbread_file_info(struct nbread *ring, int fd, struct nbread_file_info *info)

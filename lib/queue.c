@@ -2,6 +2,10 @@
 /*
  * Submit and wait: all of it is ENTER with different arguments.
  *
+ * A ring with a thread (NBREAD_SETUP_SQTHREAD) needs no ENTER to submit, but to wake
+ * the thread when it sleeps. What is published there counts as submitted, since
+ * the thread takes it in any case; ENTER takes nothing itself and answers to_submit.
+ *
  * An ENTER that took entries returns their number even when its wait timed out
  * or was interrupted, so no call here enters a second time on behalf of a wait
  * that ended: a signal or a time-out is never swallowed.
@@ -40,11 +44,53 @@ static int fill_wait(struct nbread_enter *e, unsigned wait_nr, __s64 timeout_ns,
 	return 0;
 }
 
-/* Publishes the prepared entries; how many there are for the backend to take. */
-static unsigned flush_sq(struct nbread *ring)
+static bool has_thread(const struct nbread *ring)
 {
-	nbread_store_release(ring->sq.ktail, ring->sq.sqe_tail);
-	return nbread_sq_ready(ring);
+	return ring->setup_flags & NBREAD_SETUP_SQTHREAD;
+}
+
+/*
+ * The flag of ENTER that wakes the thread, if it sleeps and there is something for
+ * it to take. Not only after a submit: an ENTER that failed may have left it asleep.
+ */
+static __u32 wakeup(const struct nbread *ring)
+{
+	if (nbread_load_relaxed(ring->sq.ktail) == nbread_load_acquire(ring->sq.khead))
+		return 0;
+	/* Store of the tail, then load of the flags; partner: see libnbread/barrier.h. */
+	nbread_full_barrier();
+	if (nbread_load_relaxed(ring->sq.kflags) & NBREAD_SQ_NEED_WAKEUP)
+		return NBREAD_ENTER_SQ_WAKEUP;
+	return 0;
+}
+
+static __u32 wakeup_flag(const struct nbread *ring)
+{
+	return has_thread(ring) ? wakeup(ring) : 0;
+}
+
+/*
+ * Publishes the prepared entries and fills in what there is to submit: all that the
+ * backend has not taken yet or, with a thread, what was not published before.
+ * Says whether it takes an ENTER to submit that and to have @e->min_complete.
+ */
+static bool hand_over(struct nbread *ring, struct nbread_enter *e)
+{
+	__u32 tail = ring->sq.sqe_tail;
+
+	if (has_thread(ring)) {
+		e->to_submit = tail - nbread_load_relaxed(ring->sq.ktail);
+		nbread_store_release(ring->sq.ktail, tail);
+		e->flags |= wakeup(ring);
+		if (e->flags & NBREAD_ENTER_SQ_WAKEUP)
+			return true;
+	} else {
+		nbread_store_release(ring->sq.ktail, tail);
+		e->to_submit = nbread_sq_ready(ring);
+		if (e->to_submit)
+			return true;
+	}
+	return nbread_cq_ready(ring) < e->min_complete;
 }
 
 static struct nbread_cqe *oldest_cqe(const struct nbread *ring)
@@ -67,6 +113,15 @@ static bool in_flight(const struct nbread *ring)
 	return nbread_load_acquire(ring->sq.khead) != ended;
 }
 
+/*
+ * Could an ENTER that does not wait bring completions? It runs reads whose data
+ * came in; a thread does that by itself, once it is awake.
+ */
+static bool enter_helps(const struct nbread *ring)
+{
+	return has_thread(ring) ? wakeup_flag(ring) : in_flight(ring);
+}
+
 static bool wait_ended(int ret)
 {
 	return ret == -ETIME || ret == -EINTR;
@@ -82,10 +137,9 @@ int nbread_submit_and_wait(struct nbread *ring, unsigned wait_nr)
 	struct nbread_enter e;
 
 	memset(&e, 0, sizeof(e));
-	e.to_submit = flush_sq(ring);
 	e.min_complete = wait_nr;
-	if (!e.to_submit && nbread_cq_ready(ring) >= wait_nr)
-		return 0;
+	if (!hand_over(ring, &e))
+		return (int)e.to_submit;
 	return ring->ops->enter(ring, &e);
 }
 
@@ -93,15 +147,20 @@ int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, 
 			      __s64 timeout_ns, const sigset_t *sigmask)
 {
 	struct nbread_enter e;
+	bool enter;
 	int ret;
 
 	*cqe_ptr = NULL;
 	ret = fill_wait(&e, wait_nr, timeout_ns, sigmask);
 	if (ret < 0)
 		return ret;
-	e.to_submit = flush_sq(ring);
+	enter = hand_over(ring, &e);
 	if (!e.to_submit)
 		return nbread_wait_cqes_ns(ring, cqe_ptr, wait_nr, timeout_ns, sigmask);
+	if (!enter) {
+		*cqe_ptr = oldest_cqe(ring);
+		return (int)e.to_submit;
+	}
 	ret = ring->ops->enter(ring, &e);
 	if (ret < 0 && !wait_ended(ret))
 		return ret;
@@ -120,8 +179,9 @@ int nbread_wait_cqes_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsign
 	if (ret < 0)
 		return ret;
 	while (nbread_cq_ready(ring) < (wait_nr ? wait_nr : 1)) {
-		if (!wait_nr && !in_flight(ring))
+		if (!wait_nr && !enter_helps(ring))
 			return -EAGAIN;
+		e.flags = (e.flags & ~NBREAD_ENTER_SQ_WAKEUP) | wakeup_flag(ring);
 		ret = ring->ops->enter(ring, &e);
 		if (ret < 0 && !wait_ended(ret))
 			return ret;
@@ -148,8 +208,26 @@ int nbread_get_events(struct nbread *ring)
 	int ret;
 
 	memset(&e, 0, sizeof(e));
+	e.flags = wakeup_flag(ring);
+	if (has_thread(ring) && !e.flags)
+		return 0;
 	ret = ring->ops->enter(ring, &e);
 	return ret < 0 ? ret : 0;
+}
+
+int nbread_sqring_wait(struct nbread *ring)
+{
+	struct nbread_enter e;
+	int ret;
+
+	if (has_thread(ring) && !nbread_sq_space_left(ring)) {
+		memset(&e, 0, sizeof(e));
+		e.flags = NBREAD_ENTER_SQ_WAIT | wakeup_flag(ring);
+		ret = ring->ops->enter(ring, &e);
+		if (ret < 0)
+			return ret;
+	}
+	return (int)nbread_sq_space_left(ring);
 }
 
 unsigned nbread_peek_batch_cqe(struct nbread *ring, struct nbread_cqe **cqes, unsigned count)
@@ -158,7 +236,7 @@ unsigned nbread_peek_batch_cqe(struct nbread *ring, struct nbread_cqe **cqes, un
 	__u32 head;
 	unsigned i;
 
-	if (!ready && count && in_flight(ring)) {
+	if (!ready && count && enter_helps(ring)) {
 		/* An error shows up again in the caller's next submit or wait. */
 		nbread_get_events(ring);
 		ready = nbread_cq_ready(ring);

@@ -27,111 +27,18 @@
  * Threads. One thread at a time may use the submission side (get_sqe, prep,
  * submit), and one at a time the completion side; they need not be the same.
  * nbread_try(), nbread_try_many(), nbread_cancel*(), nbread_register*(),
- * nbread_file_info() and nbread_query() may be called by any thread at any time.
+ * nbread_unregister*(), nbread_file_info() and nbread_query() may be called by any thread at any time.
  *
  * SQEs, CQEs, opcodes and flags: <linux/nbread.h>.
  */
 #ifndef LIBNBREAD_H
 #define LIBNBREAD_H
 
-#include <sched.h> /* struct timespec, in strict C99 too, where <time.h> has none */
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/select.h> /* sigset_t, likewise */
-#include <sys/types.h>
-#include <sys/uio.h>
-#include <linux/nbread.h>
+#include <libnbread/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/**
- * enum nbread_backend - what serves a ring
- * @NBREAD_BACKEND_MODULE: the kernel module, through /dev/nbread
- * @NBREAD_BACKEND_THREADS: preadv2(RWF_NOWAIT) and a thread pool (not in this version)
- */
-enum nbread_backend {
-	NBREAD_BACKEND_MODULE = 1,
-	NBREAD_BACKEND_THREADS = 2,
-};
-
-/**
- * struct nbread_sq - the submission side; use the functions, not the members
- * @khead:	shared: entries below it were taken
- * @ktail:	shared: entries below it were published
- * @kflags:	shared
- * @sqes:	shared: the entries
- * @ring_mask:	entries - 1
- * @ring_entries: a power of two
- * @sqe_tail:	entries below it were handed out by nbread_get_sqe()
- * @resv0:	0
- * @resv:	0
- */
-struct nbread_sq {
-	__u32 *khead;
-	__u32 *ktail;
-	__u32 *kflags;
-	struct nbread_sqe *sqes;
-	__u32 ring_mask;
-	__u32 ring_entries;
-	__u32 sqe_tail;
-	__u32 resv0;
-	__u64 resv[2];
-};
-
-/**
- * struct nbread_cq - the completion side; use the functions, not the members
- * @khead:	shared: entries below it were reaped
- * @ktail:	shared: entries below it were posted
- * @kflags:	shared
- * @cqes:	shared: the entries
- * @ring_mask:	entries - 1
- * @ring_entries: a power of two
- * @resv:	0
- */
-struct nbread_cq {
-	__u32 *khead;
-	__u32 *ktail;
-	__u32 *kflags;
-	struct nbread_cqe *cqes;
-	__u32 ring_mask;
-	__u32 ring_entries;
-	__u64 resv[2];
-};
-
-struct nbread_backend_ops;
-
-/**
- * struct nbread - a ring
- * @sq:		submission side
- * @cq:		completion side
- * @ops:	backend
- * @priv:	of the backend
- * @ring_ptr:	the rings' memory
- * @ring_size:	its size in bytes
- * @ring_fd:	see nbread_ring_fd()
- * @setup_flags: NBREAD_SETUP_*
- * @max_try:	entries that the backend takes in one batch of tries
- * @max_len:	bytes that it takes in one read
- * @resv:	0
- *
- * The caller owns the memory and may place it anywhere; it must not move
- * between nbread_queue_init() and nbread_queue_exit().
- */
-struct nbread {
-	struct nbread_sq sq;
-	struct nbread_cq cq;
-	const struct nbread_backend_ops *ops;
-	void *priv;
-	void *ring_ptr;
-	size_t ring_size;
-	int ring_fd;
-	__u32 setup_flags;
-	__u32 max_try;
-	__u32 max_len;
-	__u64 resv[8];
-};
 
 /*
  * Set up
@@ -164,8 +71,9 @@ int nbread_queue_init(unsigned entries, struct nbread *ring, unsigned setup_flag
  * nbread_queue_init_params() - set up a ring, with every parameter
  * @entries:	goes into p->sq_entries
  * @ring:	filled
- * @p:		in: cq_entries (0: twice the submission queue), flags, sq_thread_*, the
- *		rest 0; out: what was set up
+ * @p:		in: cq_entries (0: twice the submission queue), flags, sq_thread_*,
+ *		attach_fd, timeout_ns (the time each read gets), max_workers, the rest 0;
+ *		out: what was set up
  *
  * Return: as nbread_queue_init().
  */
@@ -194,7 +102,13 @@ void nbread_queue_exit(struct nbread *ring);
  * (the completion queue has no room for their results: reap first) stay in the
  * queue for the next call. A wrong entry ends alone, with -errno in its CQE.
  *
- * Return: how many were taken, or -errno if none was.
+ * With NBREAD_SETUP_SQTHREAD it publishes them to the thread, and makes a system call
+ * only to wake it; the thread takes them in order, as soon as the completion queue has
+ * room. What they point to (iovecs) belongs to the ring until nbread_sq_ready()
+ * says that they were taken.
+ *
+ * Return: how many were taken, or -errno if none was; with SQTHREAD how many this call
+ * published, which the thread takes in any case, or -errno if it could not be woken.
  */
 int nbread_submit(struct nbread *ring);
 
@@ -248,11 +162,24 @@ unsigned nbread_peek_batch_cqe(struct nbread *ring, struct nbread_cqe **cqes, un
  * Data that arrives is copied by a thread that calls nbread_submit() or waits.
  * An event loop calls this when nbread_ring_fd() polls readable and it goes on
  * with nbread_for_each_cqe(), which looks at memory only; the wait and peek
- * functions do it by themselves.
+ * functions do it by themselves. With NBREAD_SETUP_SQTHREAD the kernel's thread does it,
+ * and neither this call nor peek makes a system call but to wake that.
  *
  * Return: 0 or -errno.
  */
 int nbread_get_events(struct nbread *ring);
+
+/**
+ * nbread_sqring_wait() - wait until the submission queue has room
+ *
+ * For NBREAD_SETUP_SQTHREAD, where nbread_get_sqe() says NULL until the thread took
+ * what was submitted. It takes nothing while the completion queue has no room:
+ * reap first, or in another thread. On a ring without a thread nbread_submit()
+ * makes room, and this call returns at once.
+ *
+ * Return: as nbread_sq_space_left(), or -EINTR or another -errno.
+ */
+int nbread_sqring_wait(struct nbread *ring);
 
 /*
  * Cached-only reads, answered in place
@@ -299,31 +226,17 @@ int nbread_cancel64(struct nbread *ring, __u64 user_data, unsigned flags);
  */
 int nbread_cancel_fd(struct nbread *ring, int fd, unsigned flags);
 
-/*
- * Register. Each returns 0 or -errno; -EOPNOTSUPP when nbread_query.register_ops
- * lacks the operation, as all do in this version.
+/**
+ * nbread_cancel_file_index() - end reads that wait, by their registered file
+ * @index:	as in the SQE with NBREAD_SQE_FIXED_FILE
+ * @flags:	0 or NBREAD_CANCEL_ALL
+ *
+ * It means the file that is registered there now: reads that began before an update
+ * of the slot belong to the file they began with.
+ *
+ * Return: as nbread_cancel64(); -EBADF when the slot is empty or does not exist.
  */
-
-/** nbread_register_files() - name open files by index; NBREAD_SQE_FIXED_FILE uses them */
-int nbread_register_files(struct nbread *ring, const int *files, unsigned nr);
-
-/** nbread_register_files_update() - replace @nr files from index @off on; -1 empties a slot */
-int nbread_register_files_update(struct nbread *ring, unsigned off, const int *files, unsigned nr);
-
-/** nbread_unregister_files() - drop all registered files */
-int nbread_unregister_files(struct nbread *ring);
-
-/** nbread_register_buffers() - name buffers by index, for nbread_prep_read_fixed() */
-int nbread_register_buffers(struct nbread *ring, const struct iovec *iovecs, unsigned nr);
-
-/** nbread_unregister_buffers() - drop all registered buffers */
-int nbread_unregister_buffers(struct nbread *ring);
-
-/** nbread_register_eventfd() - have an eventfd(2) signalled at each completion */
-int nbread_register_eventfd(struct nbread *ring, int fd);
-
-/** nbread_unregister_eventfd() - stop that */
-int nbread_unregister_eventfd(struct nbread *ring);
+int nbread_cancel_file_index(struct nbread *ring, unsigned index, unsigned flags);
 
 /*
  * Ask
@@ -356,6 +269,8 @@ enum nbread_backend nbread_backend(const struct nbread *ring);
 }
 #endif
 
+/* Files, buffers, eventfd, credentials, workers. */
+#include <libnbread/register.h>
 /* The fast path: get_sqe, prep, set_data, peek, for_each, seen, advance, try; timespec. */
 #include <libnbread/inline.h>
 

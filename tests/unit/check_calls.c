@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cancel, register, file_info, query: the argument struct that reaches the
+ * Cancel, file_info, query: the argument struct that reaches the
  * device, member by member, and the errors that come back.
  */
 #include <errno.h>
@@ -49,84 +49,22 @@ START_TEST(cancel_error)
 }
 END_TEST
 
-static int files[3] = { 41, 42, 43 };
-static struct iovec iov[2];
-
-static int files_register(void)
+START_TEST(cancel_by_index_says_that_fd_is_one)
 {
-	return nbread_register_files(&ring, files, 3);
-}
+	struct nbread_cancel want = {
+		.fd = 7,
+		.flags = NBREAD_CANCEL_FD | NBREAD_CANCEL_FIXED_FILE | NBREAD_CANCEL_ALL,
+	};
 
-static int files_update(void)
-{
-	return nbread_register_files_update(&ring, 5, files, 2);
-}
-
-static int files_unregister(void)
-{
-	return nbread_unregister_files(&ring);
-}
-
-static int buffers_register(void)
-{
-	return nbread_register_buffers(&ring, iov, 2);
-}
-
-static int buffers_unregister(void)
-{
-	return nbread_unregister_buffers(&ring);
-}
-
-static int eventfd_register(void)
-{
-	return nbread_register_eventfd(&ring, 99);
-}
-
-static int eventfd_unregister(void)
-{
-	return nbread_unregister_eventfd(&ring);
-}
-
-static const struct {
-	const char *name;
-	int (*call)(void);
-	__u32 op, nr, off;
-	const void *addr;
-} registers[] = {
-	{ "register_files_passes_its_array", files_register, NBREAD_REGISTER_FILES, 3, 0, files },
-	{ "register_files_update_passes_array_and_offset", files_update,
-	  NBREAD_REGISTER_FILES_UPDATE, 2, 5, files },
-	{ "unregister_files_passes_nothing_else", files_unregister, NBREAD_UNREGISTER_FILES, 0, 0,
-	  NULL },
-	{ "register_buffers_passes_its_array", buffers_register, NBREAD_REGISTER_BUFFERS, 2, 0,
-	  iov },
-	{ "unregister_buffers_passes_nothing_else", buffers_unregister, NBREAD_UNREGISTER_BUFFERS,
-	  0, 0, NULL },
-	{ "unregister_eventfd_passes_nothing_else", eventfd_unregister, NBREAD_UNREGISTER_EVENTFD,
-	  0, 0, NULL },
-};
-
-START_TEST(register_call)
-{
-	struct nbread_register want = { .op = registers[_i].op,
-					.nr = registers[_i].nr,
-					.off = registers[_i].off,
-					.addr = (uintptr_t)registers[_i].addr };
-
-	setup();
-	ck_assert_int_eq(registers[_i].call(), 0);
-	ck_assert_mem_eq(&fake.reg, &want, sizeof(want));
-	fake.call_error = -EOPNOTSUPP;
-	ck_assert_int_eq(registers[_i].call(), -EOPNOTSUPP);
+	ck_assert_int_eq(nbread_cancel_file_index(&ring, 7, NBREAD_CANCEL_ALL), 3);
+	ck_assert_mem_eq(&fake.cancel, &want, sizeof(want));
 }
 END_TEST
 
-START_TEST(register_eventfd_passes_a_pointer_to_the_descriptor)
+START_TEST(cancel_by_an_index_that_no_int_holds_is_ebadf)
 {
-	ck_assert_int_eq(eventfd_register(), 0);
-	ck_assert_uint_eq(fake.reg.op, NBREAD_REGISTER_EVENTFD);
-	ck_assert_uint_eq(fake.reg.nr, 1);
-	ck_assert_int_eq(fake.reg_first_int, 99);
+	ck_assert_int_eq(nbread_cancel_file_index(&ring, 1U << 31, 0), -EBADF);
+	ck_assert_uint_eq(fake.cancel.flags, 0);
 }
 END_TEST
 
@@ -190,9 +128,9 @@ Suite *check_calls_suite(void)
 
 	nbtest_add_fixture(s, cancel64_passes_user_data_and_flags, setup, NULL);
 	nbtest_add_fixture(s, cancel_fd_adds_its_flag, setup, NULL);
+	nbtest_add_fixture(s, cancel_by_index_says_that_fd_is_one, setup, NULL);
+	nbtest_add_fixture(s, cancel_by_an_index_that_no_int_holds_is_ebadf, setup, NULL);
 	nbtest_add_table(s, cancel_error, cancel_errors);
-	nbtest_add_table(s, register_call, registers);
-	nbtest_add_fixture(s, register_eventfd_passes_a_pointer_to_the_descriptor, setup, NULL);
 	nbtest_add_fixture(s, file_info_clears_what_the_caller_left_in_it, setup, NULL);
 	nbtest_add_fixture(s, query_of_a_ring_asks_its_own_device, setup, NULL);
 	nbtest_add(s, query_without_a_ring_opens_and_closes_the_device);

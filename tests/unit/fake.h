@@ -31,6 +31,7 @@ struct fake {
 	int wait_error; /* what ends a wait that has to wait; 0: time-out or a failed test */
 	int call_error; /* TRY, CANCEL, REGISTER, FILE_INFO */
 	unsigned try_error_at; /* call_error holds from this TRY on, counted from 0 */
+	unsigned reg_error_at; /* likewise for REGISTER */
 	void (*spoil_setup)(struct nbread_setup *p); /* changes what SETUP says */
 	bool wrong_sq_mask, wrong_cq_mask;
 	unsigned take_max; /* entries that one ENTER takes */
@@ -40,6 +41,7 @@ struct fake {
 	/* Called in each ENTER before its wait, as another thread would run then */
 	void (*during_enter)(void);
 	bool all_miss; /* TRY finds nothing cached */
+	unsigned set_max; /* slots that one REGISTER of an update sets */
 
 	/* What was asked for */
 	char path[64];
@@ -47,8 +49,10 @@ struct fake {
 	struct nbread_setup setup; /* as the library passed it */
 	struct nbread_enter enter; /* the last one */
 	struct nbread_try_batch batch;
-	struct nbread_register reg;
+	unsigned regs;
+	struct nbread_register reg; /* the last one */
 	int reg_first_int; /* *(int *)reg.addr */
+	struct nbread_buffer buffers[256]; /* slots as BUFFERS and its update left them */
 	struct nbread_cancel cancel;
 	struct nbread_file_info info;
 };
@@ -63,6 +67,15 @@ unsigned fake_parked(void);
 
 /* A ring over the fake device; fails the test when it cannot be set up. */
 void fake_ring(struct nbread *ring, unsigned entries);
+
+/* A ring with a thread, which sleeps. */
+void fake_thread_ring(struct nbread *ring, unsigned entries);
+
+/* The thread takes what was published; it does that too when an ENTER wakes it. */
+void fake_thread_run(void);
+
+/* The thread goes to sleep, with what was published meanwhile or not. */
+void fake_thread_sleep(void);
 
 /* Gives n NOPs to the ring's SQ, with user_data first, first + 1, … */
 void fake_queue_nops(struct nbread *ring, unsigned n, __u64 first);

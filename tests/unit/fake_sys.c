@@ -10,9 +10,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "sys.h"
+#include "nbtest.h"
 #include "fake.h"
 
 #define MAX_ENTRIES 4096
+
+/* ck_assert writes a note each time, which is slow where a test enters very often. */
+#define must(cond, what)                    \
+	do {                                \
+		if (!(cond))                \
+			nbtest_fatal(what); \
+	} while (0)
 
 struct fake fake = {
 	.query = {
@@ -25,8 +33,11 @@ struct fake fake = {
 		.max_try = 8,
 		.max_iov = 1024,
 		.max_len = 1U << 20,
+		.max_files = 1024,
+		.max_buffers = 256,
 	},
 	.take_max = ~0U,
+	.set_max = ~0U,
 };
 
 /* The shared memory; the indices lie apart from each other, as in the real one. */
@@ -38,6 +49,7 @@ static struct shared {
 } * mem;
 
 static __u32 sq_entries, cq_entries;
+static bool has_thread;
 static struct nbread_sqe parked[2 * MAX_ENTRIES];
 static unsigned nr_parked, nr_released;
 
@@ -60,6 +72,7 @@ static int do_setup(struct nbread_setup *p)
 	if (p->flags & ~fake.query.setup_flags)
 		return -EOPNOTSUPP;
 	ck_assert_msg(!p->resv0 && !p->ring_size && !p->resv[0] && !p->resv[1], "reserved");
+	has_thread = p->flags & NBREAD_SETUP_SQTHREAD;
 	sq_entries = p->sq_entries = round_up(p->sq_entries);
 	cq_entries = p->cq_entries = p->cq_entries ? round_up(p->cq_entries) : 2 * sq_entries;
 	p->ring_size = sizeof(struct shared);
@@ -84,7 +97,7 @@ static int run(const struct nbread_sqe *sqe)
 {
 	ssize_t ret;
 
-	if (sqe->resv0 || sqe->resv1 || sqe->deadline_ns || sqe->resv2[0] || sqe->resv2[1])
+	if (sqe->resv0 || sqe->resv1 || sqe->resv2[0] || sqe->resv2[1])
 		return -EINVAL;
 	switch (sqe->opcode) {
 	case NBREAD_OP_NOP:
@@ -145,6 +158,30 @@ static void run_released(void)
 	}
 }
 
+void fake_thread_run(void)
+{
+	int taken = take(~0U);
+
+	must(taken >= 0, "indices");
+}
+
+void fake_thread_sleep(void)
+{
+	__atomic_store_n(&mem->sq_flags, NBREAD_SQ_NEED_WAKEUP, __ATOMIC_SEQ_CST);
+}
+
+/* What an ENTER does on a ring with a thread; to_submit is only answered. */
+static int enter_thread(const struct nbread_enter *e)
+{
+	if (e->flags & NBREAD_ENTER_SQ_WAKEUP) {
+		__atomic_store_n(&mem->sq_flags, 0, __ATOMIC_SEQ_CST);
+		fake_thread_run();
+	}
+	if (e->flags & NBREAD_ENTER_SQ_WAIT && !mem->sq_flags)
+		fake_thread_run();
+	return (int)e->to_submit;
+}
+
 static int do_enter(const struct nbread_enter *e)
 {
 	int ret = fake.enter_error, taken;
@@ -154,18 +191,20 @@ static int do_enter(const struct nbread_enter *e)
 	fake.enter_error = 0;
 	if (ret)
 		return ret;
-	ck_assert_msg(!e->resv0 && !e->resv[0] && !e->resv[1], "reserved");
+	must(!e->resv0 && !e->resv[0] && !e->resv[1], "reserved");
 	if ((!(e->flags & NBREAD_ENTER_TIMEOUT) && e->timeout_ns) ||
-	    (!(e->flags & NBREAD_ENTER_SIGMASK) && e->sigmask) || e->min_complete > cq_entries)
+	    (e->flags & NBREAD_ENTER_ABS && !(e->flags & NBREAD_ENTER_TIMEOUT)) ||
+	    (!(e->flags & NBREAD_ENTER_SIGMASK) && e->sigmask) || e->min_complete > cq_entries ||
+	    (!has_thread && e->flags & (NBREAD_ENTER_SQ_WAKEUP | NBREAD_ENTER_SQ_WAIT)))
 		return -EINVAL;
-	taken = take(e->to_submit);
+	taken = has_thread ? enter_thread(e) : take(e->to_submit);
 	run_released();
 	ret = 0;
 	if (cq_held() < e->min_complete) {
 		ret = fake.wait_error;
 		if (!ret && (e->flags & NBREAD_ENTER_TIMEOUT))
 			ret = -ETIME;
-		ck_assert_msg(ret < 0, "would wait for ever");
+		must(ret < 0, "would wait for ever");
 	}
 	if (fake.during_enter)
 		fake.during_enter();
@@ -203,16 +242,38 @@ static int do_try(struct nbread_try_batch *b)
 	return hits;
 }
 
+static int do_register(const struct nbread_register *r)
+{
+	const struct nbread_buffer *buffers = (const void *)(uintptr_t)r->addr;
+	__u32 nr = r->nr < fake.set_max ? r->nr : fake.set_max, i;
+
+	fake.reg = *r;
+	fake.regs++;
+	if (r->addr && r->nr)
+		fake.reg_first_int = *(int *)(uintptr_t)r->addr;
+	if (fake.call_error && fake.regs > fake.reg_error_at)
+		return fake.call_error;
+	ck_assert_msg(!r->resv[0] && !r->resv[1], "reserved");
+	switch (r->op) {
+	case NBREAD_REGISTER_BUFFERS:
+	case NBREAD_REGISTER_BUFFERS_UPDATE:
+		ck_assert_msg(r->off + r->nr <= NBTEST_ARRAY_SIZE(fake.buffers), "slots");
+		for (i = 0; buffers && i < nr; i++)
+			fake.buffers[r->off + i] = buffers[i];
+		break;
+	}
+	return r->op == NBREAD_REGISTER_BUFFERS_UPDATE || r->op == NBREAD_REGISTER_FILES_UPDATE ?
+		       (int)nr :
+		       0;
+}
+
 static int do_other(unsigned long cmd, void *arg)
 {
 	struct nbread_file_info *info = arg;
 
 	switch (cmd) {
 	case NBREAD_IOC_REGISTER:
-		fake.reg = *(struct nbread_register *)arg;
-		if (fake.reg.addr)
-			fake.reg_first_int = *(int *)(uintptr_t)fake.reg.addr;
-		return fake.call_error ? fake.call_error : 0;
+		return do_register(arg);
 	case NBREAD_IOC_CANCEL:
 		fake.cancel = *(struct nbread_cancel *)arg;
 		return fake.call_error ? fake.call_error : 3;
@@ -226,7 +287,7 @@ static int do_other(unsigned long cmd, void *arg)
 
 int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
 {
-	ck_assert_int_eq(fd, FAKE_FD);
+	must(fd == FAKE_FD, "not the device");
 	switch (cmd) {
 	case NBREAD_IOC_QUERY:
 		*(struct nbread_query *)arg = fake.query;
@@ -295,6 +356,13 @@ unsigned fake_parked(void)
 void fake_ring(struct nbread *ring, unsigned entries)
 {
 	ck_assert_int_eq(nbread_queue_init(entries, ring, 0), 0);
+}
+
+void fake_thread_ring(struct nbread *ring, unsigned entries)
+{
+	fake.query.setup_flags |= NBREAD_SETUP_SQTHREAD;
+	ck_assert_int_eq(nbread_queue_init(entries, ring, NBREAD_SETUP_SQTHREAD), 0);
+	fake_thread_sleep();
 }
 
 void fake_queue_nops(struct nbread *ring, unsigned n, __u64 first)

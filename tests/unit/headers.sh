@@ -8,7 +8,7 @@
 compiles()
 {
 	local header
-	for header in libnbread.h libnbread/inline.h libnbread/barrier.h linux/nbread.h; do
+	for header in libnbread.h libnbread/{types,register,inline,barrier}.h linux/nbread.h; do
 		printf '#include <%s>\n#include <%s>\n' "$header" "$header" |
 			"$@" "${warnings[@]}" "${include[@]}" -fsyntax-only -
 	done

@@ -69,7 +69,7 @@ make_install_lib_installs_headers_libraries_and_pkg_config()
 {
 	top install-lib
 	same files "$(installed)" "$(printf './%s\n' include/libnbread.h \
-		include/libnbread/{barrier,inline}.h include/linux/nbread.h lib/libnbread.a \
+		include/libnbread/{barrier,inline,register,types}.h include/linux/nbread.h lib/libnbread.a \
 		lib/libnbread.so{,".${VERSION%%.*}",".$VERSION"} lib/pkgconfig/libnbread.pc | sort)"
 }
 

@@ -16,7 +16,7 @@ header_functions()
 {
 	echo '#include <libnbread.h>' >functions.c
 	"$CC" "${include[@]}" -DNBREAD_INLINE= -fsyntax-only -aux-info functions.txt functions.c
-	grep 'libnbread' functions.txt | grep -oP '\bnbread_\w+(?= \()' | grep -v -e _load_ -e _store_ | sort -u
+	grep 'libnbread' functions.txt | grep -oP '\bnbread_\w+(?= \()' | grep -v -e _load_ -e _store_ -e _barrier | sort -u
 }
 
 the_library_exports_what_its_map_lists_and_nothing_else()
@@ -45,7 +45,9 @@ every_promised_call_is_there()
 		cqe_get_data cqe_seen cq_advance sq_space_left cq_ready register_files \
 		register_files_update unregister_files register_buffers unregister_buffers \
 		register_eventfd unregister_eventfd cancel64 cancel_fd ring_fd file_info query try \
-		try_many backend; do
+		try_many backend sqring_wait register_files_sparse register_buffers_sparse \
+		register_buffers_update register_eventfd_async register_creds register_workers \
+		cancel_file_index sqe_set_deadline; do
 		map_symbols | grep -qx "nbread_$name" || { echo "no nbread_$name"; return 1; }
 	done
 	grep -q '^#define nbread_for_each_cqe(ring, head, cqe)' "$lib/include/libnbread/inline.h"

@@ -2,7 +2,8 @@
 /*
  * Ordering between the program and the kernel on the shared rings.
  *
- * Each index has one writer. The four pairs (kernel side: module/ring.c):
+ * Each index has one writer. The four pairs (kernel side: module/ring.c), and a
+ * fifth for rings with a thread (kernel side: module/sqthread.c):
  *
  *   index    program                               kernel
  *   SQ tail  release in nbread_submit*(), after    acquire in nb_ring_sq_ready(),
@@ -13,6 +14,14 @@
  *            for_each_cqe, before it reads CQEs    after the CQEs
  *   CQ head  release in nbread_cq_advance(),       acquire in nb_ring_cq_ready(),
  *            after it read the CQEs                before it fills slots again
+ *   SQ flags full barrier in wakeup()              full barrier between setting
+ *            (lib/queue.c), between the store of   NEED_WAKEUP and the last look at
+ *            the SQ tail and the look at them      the SQ tail before it sleeps
+ *
+ * The last is a pair of the store-and-look kind: each side stores its word and
+ * then looks at the other's. With both barriers at least one of the two sees what
+ * the other stored, so no entry waits for a thread that sleeps. Release and acquire
+ * would not do: they let the look overtake the store.
  *
  * The indices run from 0 to 2^32 - 1 and wrap; only differences and
  * 'index & mask' mean anything. The builtins are those of gcc and clang, in
@@ -39,6 +48,12 @@ static inline void nbread_store_release(__u32 *p, __u32 value)
 static inline __u32 nbread_load_relaxed(const __u32 *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+/** nbread_full_barrier() - what went before is done, and seen, before what follows */
+static inline void nbread_full_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 #endif /* LIBNBREAD_BARRIER_H */

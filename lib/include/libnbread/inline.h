@@ -101,7 +101,8 @@ NBREAD_INLINE void nbread_prep_read(struct nbread_sqe *sqe, int fd, void *buf, u
  * nbread_prep_readv() - preadv(2)
  *
  * The buffers belong to the read until its completion; the array of vectors
- * only until the entry was taken by nbread_submit().
+ * only until the entry was taken: until nbread_submit() returned, or with
+ * NBREAD_SETUP_SQTHREAD until nbread_sq_ready() no longer counts it.
  */
 NBREAD_INLINE void nbread_prep_readv(struct nbread_sqe *sqe, int fd, const struct iovec *iovecs,
 				     unsigned nr_vecs, __u64 offset)
@@ -125,6 +126,20 @@ NBREAD_INLINE void nbread_prep_read_fixed(struct nbread_sqe *sqe, int fd, void *
 NBREAD_INLINE void nbread_sqe_set_flags(struct nbread_sqe *sqe, unsigned flags)
 {
 	sqe->flags = (__u16)flags;
+}
+
+/**
+ * nbread_sqe_set_deadline() - end the read with -ETIME if it still waits then
+ * @deadline_ns: point of CLOCK_MONOTONIC in nanoseconds; 0: what the ring has
+ *		(nbread_setup.timeout_ns), if anything
+ *
+ * After the prep function, which sets 0. The read ends at that point exactly like one
+ * that was cancelled: its buffer is not touched any more. What is answered in the
+ * call, and what a worker has begun, is not ended.
+ */
+NBREAD_INLINE void nbread_sqe_set_deadline(struct nbread_sqe *sqe, __u64 deadline_ns)
+{
+	sqe->deadline_ns = deadline_ns;
 }
 
 /** nbread_sqe_set_data64() - a number that comes back in the CQE */
