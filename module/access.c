@@ -4,7 +4,7 @@
  *
  * Role: turn an fd into an nb_file: reference, refusals of promise 10, the path it
  * is served by, LSM and fanotify checks (promise 7), the residency gate (8).
- * Callers: submit.c and try.c, once per file and call; info.c. Context: task.
+ * Callers: submit.c and try.c, once per file and call; files.c, info.c. Context: task.
  * Locks: none of ours; checks of the VFS and of security modules may sleep.
  * References: nb_file_get() takes the file, nb_file_put() gives it back.
  */
@@ -79,7 +79,7 @@ static void choose_way(struct nb_file *nf)
 	}
 }
 
-/* Promise 10, in the order in which pread(2) finds out. */
+/* Promise 10, in the order in which pread(2) finds out: what cannot change any more. */
 static int classify(struct nb_file *nf)
 {
 	struct file *file = nf->file;
@@ -95,12 +95,19 @@ static int classify(struct nb_file *nf)
 		return refuse(nf, NBREAD_WHY_DIRECTORY, -EISDIR);
 	if (!has_page_cache(file))
 		return refuse(nf, NBREAD_WHY_NO_PAGE_CACHE, -EOPNOTSUPP);
+	nf->row = nb_fm_find(file);
+	return 0;
+}
+
+/* And what is asked again in each call, of a registered file as well. */
+static int classify_now(struct nb_file *nf)
+{
+	struct file *file = nf->file;
+
 	if (READ_ONCE(file->f_flags) & O_DIRECT)
 		return refuse(nf, NBREAD_WHY_DIRECT_IO, -EOPNOTSUPP);
-	if (IS_DAX(inode) || IS_DAX(file->f_mapping->host))
+	if (IS_DAX(file_inode(file)) || IS_DAX(file->f_mapping->host))
 		return refuse(nf, NBREAD_WHY_DAX, -EOPNOTSUPP);
-
-	nf->row = nb_fm_find(file);
 	nf->listener = nb_file_listener(file);
 	choose_way(nf);
 	return 0;
@@ -151,7 +158,6 @@ bool nb_file_oracle(struct file *file, bool may_sleep)
 void nb_file_get(struct nb_file *nf, int fd)
 {
 	memset(nf, 0, sizeof(*nf));
-	nf->fd = fd;
 	nf->file = fd < 0 ? NULL : fget(fd);
 	if (!nf->file) {
 		nf->err = -EBADF;
@@ -159,7 +165,25 @@ void nb_file_get(struct nb_file *nf, int fd)
 	}
 	nf->err = classify(nf);
 	if (!nf->err)
+		nf->err = classify_now(nf);
+	if (!nf->err)
 		nf->oracle = nb_file_oracle(nf->file, false);
+}
+
+/**
+ * nb_file_known() - the same of a file that was not refused when it was registered
+ * @nf: out
+ * @file: with a reference that becomes nf's; NULL: -EBADF
+ * @row: what nb_fm_find() said then
+ */
+void nb_file_known(struct nb_file *nf, struct file *file, const struct nb_fm_row *row)
+{
+	memset(nf, 0, sizeof(*nf));
+	nf->file = file;
+	nf->row = row;
+	nf->err = file ? classify_now(nf) : -EBADF;
+	if (!nf->err)
+		nf->oracle = nb_file_oracle(file, false);
 }
 
 /* May this caller ask with NOIO? The answer holds for the HIT flag of this call too. */
@@ -179,8 +203,21 @@ void nb_file_put(struct nb_file *nf)
 		file_accessed(nf->file);
 		fsnotify_access(nf->file);
 	}
-	fput(nf->file);
+	if (!nf->borrowed)
+		fput(nf->file);
 	nf->file = NULL;
+}
+
+/* Before the lock goes under which a file was borrowed: what nb_file_put() needs of it. */
+void nb_file_keep(struct nb_file *nf)
+{
+	if (!nf->borrowed)
+		return;
+	if (nf->touched)
+		get_file(nf->file);
+	else
+		nf->file = NULL;
+	nf->borrowed = false;
 }
 
 /**

@@ -58,7 +58,9 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr);
 
 /* access.c */
 void nb_file_get(struct nb_file *nf, int fd);
+void nb_file_known(struct nb_file *nf, struct file *file, const struct nb_fm_row *row);
 void nb_file_put(struct nb_file *nf);
+void nb_file_keep(struct nb_file *nf);
 int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
 bool nb_file_oracle(struct file *file, bool may_sleep);
 bool nb_file_noio(struct nb_file *nf);
@@ -125,9 +127,20 @@ void nb_detach_all(struct nb_ctx *ctx);
 /* register.c */
 long nb_register(struct nb_ctx *ctx, const struct nbread_register *p);
 u64 nb_register_served(void);
+u32 nb_register_flags(void);
+
+/* files.c */
+void nb_fixed_file_use(struct nb_ctx *ctx, struct nb_file *nf, int index);
+void nb_fixed_file_try(struct nb_ctx *ctx, struct nb_file *nf, int index);
+struct file *nb_fixed_file_get(struct nb_ctx *ctx, int index);
+long nb_register_files(struct nb_ctx *ctx, const struct nbread_register *p);
+long nb_update_files(struct nb_ctx *ctx, const struct nbread_register *p);
+long nb_unregister_files(struct nb_ctx *ctx, const struct nbread_register *p);
+void nb_files_close(struct nb_ctx *ctx);
+u32 nb_files_set(struct nb_ctx *ctx);
 
 /* try.c */
-long nb_try(const struct nbread_try_batch *p);
+long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p);
 
 /* info.c */
 void nb_query(struct nbread_query *q);

@@ -3,7 +3,8 @@
  * close.c - the last close of the device: ends what waits, waits for nothing (promise 5).
  *
  * Role: the end of a ring, in three parts:
- *   nb_ctx_close()  in the closing task: parked and queued requests are detached
+ *   nb_ctx_close()  in the closing task: parked and queued requests are detached, what
+ *                   was registered is given back (a read in flight keeps its own)
  *   close_work      a grace period later: no wake callback is still between taking
  *                   a request and pushing it to ctx->ready, nor about to wake
  *                   ctx->wait; what was pushed is freed, the file's reference dropped
@@ -30,6 +31,7 @@ static void nb_ctx_close_late(struct work_struct *work)
 void nb_ctx_close(struct nb_ctx *ctx)
 {
 	nb_detach_all(ctx);
+	nb_files_close(ctx);
 	INIT_RCU_WORK(&ctx->close_work, nb_ctx_close_late);
 	queue_rcu_work(nb_ctx_wq, &ctx->close_work);
 }

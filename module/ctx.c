@@ -77,6 +77,7 @@ struct nb_ctx *nb_ctx_create(void)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&ctx->refs, 1);
 	mutex_init(&ctx->lock);
+	spin_lock_init(&ctx->files_lock);
 	spin_lock_init(&ctx->cq_lock);
 	spin_lock_init(&ctx->req_lock);
 	INIT_LIST_HEAD(&ctx->reqs);

@@ -29,6 +29,8 @@ void nb_query(struct nbread_query *q)
 	q->max_iov = UIO_MAXIOV;
 	q->max_len = NB_MAX_LEN;
 	q->max_workers = nb_max_workers;
+	q->register_flags = nb_register_flags();
+	q->max_files = NB_MAX_FILES;
 	q->filemap = READ_ONCE(nb_filemap_on);
 }
 
@@ -96,6 +98,7 @@ void nb_show_fdinfo(struct seq_file *m, struct file *file)
 		   s.completed);
 	seq_printf(m, "nbread-hits:\t%llu\nnbread-waited:\t%llu\nnbread-punted:\t%llu\n", s.hits,
 		   s.waited, s.punted);
+	seq_printf(m, "nbread-files:\t%u\n", nb_files_set(ctx));
 	seq_printf(m, "nbread-workers-max:\t%u\n", READ_ONCE(ctx->max_workers));
 	seq_printf(m, "nbread-cancelled:\t%llu\nnbread-inflight:\t%u\n", s.cancelled, inflight);
 	spin_lock(&ctx->req_lock);

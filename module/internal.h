@@ -2,7 +2,8 @@
 /*
  * internal.h - the objects of nbread and the way data flows between its files.
  *
- *   main (ioctl) -> enter -> submit -> cached -> stacked -> filemap
+ *   main (ioctl) -> register -> files
+ *        |-> enter -> submit -> cached -> stacked -> filemap
  *                              |-> miss -> worker
  *                              '-> complete -> ring
  *
@@ -13,6 +14,7 @@
  *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
  *                    be held over a page fault and over a file system's read.
  *   nb_ctx.req_lock  spinlock; the list of requests in flight. Task and worker.
+ *   nb_ctx.files_lock spinlock; the slots of registered files. Task. Innermost.
  *   nb_ctx.cq_lock   spinlock; CQ tail, reserved slots, counters. Task and worker.
  *   nb_ctx.wait.lock wait queue; also under a folio wait-queue lock, irqs off.
  * No lock of ours but wait.lock is taken with interrupts off.
@@ -38,14 +40,20 @@
 #define NB_MAX_SQ_ENTRIES 32768U
 #define NB_MAX_CQ_ENTRIES 65536U
 #define NB_MAX_TRY 1024U
+#define NB_MAX_FILES 32768U
 /* As MAX_RW_COUNT: what one read(2) can return, in a __s32 that stays positive. */
 #define NB_MAX_LEN ((u32)MAX_RW_COUNT)
 
-#define NB_SQE_FLAGS (NBREAD_SQE_CACHED | NBREAD_SQE_NOIO | NBREAD_SQE_ASYNC)
+#define NB_SQE_FLAGS \
+	(NBREAD_SQE_FIXED_FILE | NBREAD_SQE_CACHED | NBREAD_SQE_NOIO | NBREAD_SQE_ASYNC)
 #define NB_CQE_FLAGS (NBREAD_CQE_HIT | NBREAD_CQE_WAITED | NBREAD_CQE_PUNTED)
 #define NB_ENTER_FLAGS (NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK)
 #define NB_CANCEL_FLAGS (NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL)
 #define NB_OPCODES (BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
+
+struct nb_files;
+struct nb_fm_row;
+struct nb_user;
 
 /**
  * struct nb_ring - the memory shared with the program, and the kernel's own copies
@@ -88,6 +96,7 @@ struct nb_stats {
  * @ring:	NULL until SETUP; published with release, read with acquire
  * @wq:		runs what would block, at most @max_workers at a time
  * @user:	who set the ring up, for the limits of user.c
+ * @files:	registered files, see files.c; NULL if there are none
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
  * @cancels:	CANCEL calls so far, under req_lock: a name for each
@@ -107,6 +116,9 @@ struct nb_ctx {
 	struct workqueue_struct *wq;
 	u32 max_workers;
 	struct nb_user *user;
+
+	spinlock_t files_lock; /* files */
+	struct nb_files *files;
 
 	spinlock_t cq_lock ____cacheline_aligned_in_smp;
 	u32 cq_reserved;
@@ -150,9 +162,6 @@ struct nb_read {
 	u8 opcode;
 };
 
-struct nb_fm_row;
-struct nb_user;
-
 /* Who answers what is resident, in the call. */
 enum nb_way {
 	NB_WAY_WORKER, /* nobody: every read is for a worker */
@@ -166,6 +175,7 @@ enum nb_way {
  * @file:	with a reference until nb_file_put()
  * @row:	its filemap row, also with filemap=0; NULL if there is none
  * @fd:		what the program called it
+ * @fixed:	NBREAD_SQE_FIXED_FILE, if that is an index
  * @err:	-errno of every read of it in this call, or 0
  * @way:	who answers what is resident
  * @may_park:	misses wait by callback
@@ -173,6 +183,7 @@ enum nb_way {
  * @path:	NBREAD_PATH_*
  * @why:	NBREAD_WHY_*
  * @listener:	who must be asked before a read
+ * @borrowed:	the reference is that of its slot, see files.c
  * @verified:	rw_verify_area() said yes in this call
  * @oracle:	HIT may be told
  * @touched:	a read of this call succeeded: atime and IN_ACCESS are due
@@ -184,6 +195,7 @@ struct nb_file {
 	struct file *file;
 	const struct nb_fm_row *row;
 	int fd;
+	u32 fixed;
 	int err;
 	enum nb_way way;
 	bool may_park;
@@ -191,6 +203,7 @@ struct nb_file {
 	u32 path;
 	u32 why;
 	enum nb_listener listener;
+	bool borrowed;
 	bool verified;
 	bool oracle;
 	bool touched;

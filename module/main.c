@@ -85,7 +85,7 @@ static long nb_ioc_try(struct nb_ctx *ctx, void __user *uarg, size_t usize)
 	struct nbread_try_batch p;
 	int ret = nb_copy_arg(&p, sizeof(p), sizeof(p), uarg, usize);
 
-	return ret ? ret : nb_try(&p);
+	return ret ? ret : nb_try(ctx, &p);
 }
 
 static long nb_ioc_register(struct nb_ctx *ctx, void __user *uarg, size_t usize)

@@ -41,6 +41,15 @@ static long register_workers(struct nb_ctx *ctx, const struct nbread_register *p
 
 /* Operation 0 is none: it stands for all that are not served. */
 static const struct nb_register_op nb_register_ops[] = {
+	[NBREAD_REGISTER_FILES] = { .run = nb_register_files,
+				    .flags = NBREAD_REGISTER_SPARSE,
+				    .addr = true,
+				    .nr = true },
+	[NBREAD_REGISTER_FILES_UPDATE] = { .run = nb_update_files,
+					   .addr = true,
+					   .nr = true,
+					   .off = true },
+	[NBREAD_UNREGISTER_FILES] = { .run = nb_unregister_files },
 	[NBREAD_REGISTER_WORKERS] = { .run = register_workers, .nr = true },
 };
 
@@ -54,6 +63,17 @@ u64 nb_register_served(void)
 		if (nb_register_ops[i].run)
 			ops |= BIT_ULL(i);
 	return ops;
+}
+
+/* The flags that some operation knows. */
+u32 nb_register_flags(void)
+{
+	u32 flags = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nb_register_ops); i++)
+		flags |= nb_register_ops[i].flags;
+	return flags;
 }
 
 static int check_register(const struct nb_register_op *op, const struct nbread_register *p)

@@ -7,7 +7,7 @@
  * Callers: enter.c. Context: task with the ring's mm.
  * Locks: nb_ctx.lock over the whole batch (one submitter at a time; the program's
  * other threads may reap, cancel and run ready reads meanwhile).
- * References: a file is looked up once for a run of SQEs that name the same fd.
+ * References: a file is looked up once for a run of SQEs that name the same fd or index.
  *
  * A hit allocates nothing and takes no reference of its own.
  */
@@ -43,7 +43,7 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 
 	if (sqe->resv0 | sqe->resv1 | sqe->deadline_ns | sqe->resv2[0] | sqe->resv2[1])
 		return -EINVAL;
-	if (sqe->flags & ~(NB_SQE_FLAGS | NBREAD_SQE_FIXED_FILE))
+	if (sqe->flags & ~NB_SQE_FLAGS)
 		return -EINVAL;
 	switch (sqe->opcode) {
 	case NBREAD_OP_NOP:
@@ -60,8 +60,6 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 	}
 	if (sqe->buf_index)
 		return -EINVAL;
-	if (sqe->flags & NBREAD_SQE_FIXED_FILE)
-		return -EOPNOTSUPP;
 	if ((sqe->flags & NBREAD_SQE_NOIO) && !(sqe->flags & NBREAD_SQE_CACHED))
 		return -EINVAL;
 	if ((sqe->flags & NBREAD_SQE_ASYNC) && (sqe->flags & NBREAD_SQE_CACHED))
@@ -133,6 +131,17 @@ nomem:
 	nb_post(b, rd->user_data, done ? done : -ENOMEM, 0, false);
 }
 
+static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read *rd)
+{
+	nb_file_put(nf);
+	if (rd->flags & NBREAD_SQE_FIXED_FILE)
+		nb_fixed_file_use(ctx, nf, rd->fd);
+	else
+		nb_file_get(nf, rd->fd);
+	nf->fd = rd->fd;
+	nf->fixed = rd->flags & NBREAD_SQE_FIXED_FILE;
+}
+
 /* A read that passed read_sqe(). Every way out posts one CQE or makes one request. */
 static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 			struct iovec *fast)
@@ -140,10 +149,8 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 	struct nb_cached c = {};
 	int err;
 
-	if (!nf->file || nf->fd != rd->fd) {
-		nb_file_put(nf);
-		nb_file_get(nf, rd->fd);
-	}
+	if (!nf->file || nf->fd != rd->fd || nf->fixed != (rd->flags & NBREAD_SQE_FIXED_FILE))
+		look_up(b->ctx, nf, rd);
 	err = nf->err;
 	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
 		err = -EPERM;
@@ -245,6 +252,7 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	if (i < taken)
 		unreserve(ctx, taken - i);
 	nb_flush(b);
+	nb_file_keep(&nf);
 	mutex_unlock(&ctx->lock);
 	/* Last: an atime update may wait for a journal. */
 	nb_file_put(&nf);

@@ -4,7 +4,7 @@
  *
  * Role: the CACHED read without a ring. Callers: main.c. Context: task, any mm.
  * Locks: none. References: a file is looked up once for a run of entries that
- * name the same fd; nothing outlives the call.
+ * name the same fd or index; nothing outlives the call.
  */
 #include <linux/sched/signal.h>
 #include <linux/sched/xacct.h>
@@ -15,28 +15,32 @@
 /* Entries copied at a time: one user access for many, and a small stack. */
 #define NB_TRY_CHUNK 8
 
-static struct nb_cached try_one(struct nb_file *nf, const struct nbread_try *t)
+static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_try *t)
+{
+	nb_file_put(nf);
+	if (t->flags & NBREAD_SQE_FIXED_FILE)
+		nb_fixed_file_try(ctx, nf, t->fd);
+	else
+		nb_file_get(nf, t->fd);
+	nf->fd = t->fd;
+	nf->fixed = t->flags & NBREAD_SQE_FIXED_FILE;
+}
+
+static struct nb_cached try_one(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_try *t)
 {
 	u32 flags = t->flags | NBREAD_SQE_CACHED;
 	struct nb_dst dst = { .addr = t->addr, .len = t->len };
 	struct nb_cached c = {};
 
-	if (t->resv || (t->flags & ~(NB_SQE_FLAGS | NBREAD_SQE_FIXED_FILE)) ||
-	    (t->flags & NBREAD_SQE_ASYNC)) {
+	if (t->resv || (t->flags & ~NB_SQE_FLAGS) || (t->flags & NBREAD_SQE_ASYNC)) {
 		c.res = -EINVAL;
-		return c;
-	}
-	if (t->flags & NBREAD_SQE_FIXED_FILE) {
-		c.res = -EOPNOTSUPP;
 		return c;
 	}
 	c.res = nb_dst_check(t->addr, t->len, t->off);
 	if (c.res)
 		return c;
-	if (!nf->file || nf->fd != t->fd) {
-		nb_file_put(nf);
-		nb_file_get(nf, t->fd);
-	}
+	if (!nf->file || nf->fd != t->fd || nf->fixed != (t->flags & NBREAD_SQE_FIXED_FILE))
+		look_up(ctx, nf, t);
 	c.res = nf->err;
 	if (!c.res && (flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
 		c.res = -EPERM;
@@ -69,11 +73,12 @@ fault:
 
 /**
  * nb_try() - NBREAD_IOC_TRY
+ * @ctx: the open file, for registered files
  * @p: the call, copied
  *
  * Return: see struct nbread_try_batch.
  */
-long nb_try(const struct nbread_try_batch *p)
+long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p)
 {
 	struct nbread_try __user *to = u64_to_user_ptr(p->reqs);
 	struct nbread_try chunk[NB_TRY_CHUNK];
@@ -100,7 +105,7 @@ long nb_try(const struct nbread_try_batch *p)
 			continue;
 		}
 		for (i = 0; i < nr; i++) {
-			c = try_one(&nf, &chunk[i]);
+			c = try_one(ctx, &nf, &chunk[i]);
 			chunk[i].res = c.res;
 			chunk[i].cqe_flags = c.complete && nf.oracle ? NBREAD_CQE_HIT : 0;
 			hits += c.complete;

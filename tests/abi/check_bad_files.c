@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that cannot be read: each with its errno, for READ, READV, CACHED, ASYNC
- * and TRY alike, and no reference to them is kept.
+ * Files that cannot be read: each with its errno, for READ, READV, CACHED, ASYNC,
+ * TRY and the registration alike, and no reference to them is kept.
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -169,17 +169,35 @@ static const struct {
 	const char *how;
 	uint8_t opcode;
 	uint16_t flags;
-	bool try;
+	enum { BY_SQE, BY_TRY, BY_REGISTER } by;
 } ways[] = {
-	{ "read", NBREAD_OP_READ, 0, false },
-	{ "readv", NBREAD_OP_READV, 0, false },
-	{ "cached_read", NBREAD_OP_READ, NBREAD_SQE_CACHED, false },
-	{ "noio_read", NBREAD_OP_READ, NBREAD_SQE_CACHED | NBREAD_SQE_NOIO, false },
-	{ "async_read", NBREAD_OP_READ, NBREAD_SQE_ASYNC, false },
-	{ "try", 0, 0, true },
+	{ "read", NBREAD_OP_READ, 0, BY_SQE },
+	{ "readv", NBREAD_OP_READV, 0, BY_SQE },
+	{ "cached_read", NBREAD_OP_READ, NBREAD_SQE_CACHED, BY_SQE },
+	{ "noio_read", NBREAD_OP_READ, NBREAD_SQE_CACHED | NBREAD_SQE_NOIO, BY_SQE },
+	{ "async_read", NBREAD_OP_READ, NBREAD_SQE_ASYNC, BY_SQE },
+	{ "try", 0, 0, BY_TRY },
+	{ "registration", 0, 0, BY_REGISTER },
 };
 
 #define NR_FILES NBTEST_ARRAY_SIZE(files)
+
+/* Alone and behind a good one; all or nothing, but an update says how far it came. */
+static void check_registration(struct abi *a, int fd, int want)
+{
+	int fds[2] = { a->file.fd, fd };
+
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_REGISTER_FILES, 0, &fd, 1, 0), want);
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_REGISTER_FILES, 0, fds, 2, 0), want);
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_UNREGISTER_FILES, 0, NULL, 0, 0), -ENXIO);
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_REGISTER_FILES, NBREAD_REGISTER_SPARSE, NULL,
+				      2, 0),
+			 0);
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_REGISTER_FILES_UPDATE, 0, &fd, 1, 0), want);
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_REGISTER_FILES_UPDATE, 0, fds, 2, 0), 1);
+	ck_assert_int_eq(raw_read(&a->r, 1, a->buf, 4096, 0, NBREAD_SQE_FIXED_FILE, NULL), -EBADF);
+	ck_assert_int_eq(raw_register(a->r.fd, NBREAD_UNREGISTER_FILES, 0, NULL, 0, 0), 0);
+}
 
 START_TEST(a_read_of_a_bad_file)
 {
@@ -196,7 +214,9 @@ START_TEST(a_read_of_a_bad_file)
 	ck_assert_msg(fd >= 0, "open: %s", strerror(errno));
 	a.fds = nbtest_open_fds();
 
-	if (ways[way].try) {
+	if (ways[way].by == BY_REGISTER) {
+		check_registration(&a, fd, want);
+	} else if (ways[way].by == BY_TRY) {
 		ck_assert_int_eq(raw_try(a.r.fd, fd, a.buf, 4096, 4096, 0, &flags), want);
 	} else {
 		sqe = abi_valid(&a);

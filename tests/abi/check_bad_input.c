@@ -70,6 +70,12 @@ static const struct spoiled reads[] = {
 	SQE("sqe_addr_all_ones_is_efault", addr, UINT64_MAX, -EFAULT),
 	SQE("sqe_addr_that_wraps_is_efault", addr, UINT64_MAX - 4095, -EFAULT),
 
+	SQE("sqe_fixed_file_without_a_table_is_ebadf", flags, NBREAD_SQE_FIXED_FILE, -EBADF),
+	SQE("sqe_cached_fixed_file_without_a_table_is_ebadf", flags,
+	    NBREAD_SQE_FIXED_FILE | NBREAD_SQE_CACHED, -EBADF),
+	SQE("sqe_async_fixed_file_without_a_table_is_ebadf", flags,
+	    NBREAD_SQE_FIXED_FILE | NBREAD_SQE_ASYNC, -EBADF),
+
 	SQE("sqe_fd_minus_1_is_ebadf", fd, -1, -EBADF),
 	SQE("sqe_fd_int_min_is_ebadf", fd, INT_MIN, -EBADF),
 	SQE("sqe_fd_int_max_is_ebadf", fd, INT_MAX, -EBADF),
@@ -79,9 +85,6 @@ static const struct spoiled reads[] = {
 /* Known, but QUERY does not report them: refused until it does. */
 static const struct spoiled unserved[] = {
 	SQE("sqe_read_fixed_not_served_is_eopnotsupp", opcode, NBREAD_OP_READ_FIXED, -EOPNOTSUPP),
-	SQE("sqe_fixed_file_not_served_is_eopnotsupp", flags, NBREAD_SQE_FIXED_FILE, -EOPNOTSUPP),
-	SQE("sqe_cached_fixed_file_not_served_is_eopnotsupp", flags,
-	    NBREAD_SQE_FIXED_FILE | NBREAD_SQE_CACHED, -EOPNOTSUPP),
 };
 
 /* Of a NOP, which has no use for any of these. */

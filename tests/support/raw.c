@@ -180,3 +180,13 @@ int raw_try(int dev_fd, int fd, void *buf, uint32_t len, uint64_t off, uint32_t 
 		*cqe_flags = t.cqe_flags;
 	return t.res;
 }
+
+int raw_register(int dev_fd, uint32_t op, uint32_t flags, const void *addr, uint32_t nr,
+		 uint32_t off)
+{
+	struct nbread_register p = {
+		.op = op, .flags = flags, .addr = (uintptr_t)addr, .nr = nr, .off = off
+	};
+
+	return raw_ioctl(dev_fd, NBREAD_IOC_REGISTER, &p);
+}

@@ -74,4 +74,8 @@ int raw_read(struct raw *r, int fd, void *buf, uint32_t len, uint64_t off, uint1
 int raw_try(int dev_fd, int fd, void *buf, uint32_t len, uint64_t off, uint32_t flags,
 	    uint32_t *cqe_flags);
 
+/** raw_register - REGISTER; what it returns */
+int raw_register(int dev_fd, uint32_t op, uint32_t flags, const void *addr, uint32_t nr,
+		 uint32_t off);
+
 #endif /* NBTEST_RAW_H */
