@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The calls beside the queues: try, cancel, ask. They only fill the argument
+ * The calls beside the queues: deadline, try, cancel, ask. They only fill the argument
  * struct of the ABI, reserved members zero, and hand it to the backend.
  */
 #include <limits.h>
 #include "internal.h"
+#include "sys.h"
+
+int nbread_sqe_set_timeout_ns(struct nbread_sqe *sqe, __s64 timeout_ns)
+{
+	__u64 now;
+
+	if (timeout_ns < -1)
+		return -EINVAL;
+	if (timeout_ns < 0) {
+		sqe->deadline_ns = INT64_MAX; /* 0 would be what the ring has */
+		return 0;
+	}
+	now = nbread_sys_now_ns();
+	sqe->deadline_ns = (__u64)timeout_ns > INT64_MAX - now ? INT64_MAX :
+								 (__u64)timeout_ns + now;
+	return 0;
+}
 
 int nbread_try_many(struct nbread *ring, struct nbread_try *reqs, unsigned n)
 {

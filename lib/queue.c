@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include "internal.h"
+#include "sys.h"
 
 /* The masks of the kernel are 64 bits; sigset_t's layout is the C library's own. */
 static __u64 kernel_sigmask(const sigset_t *set)
@@ -26,7 +27,7 @@ static __u64 kernel_sigmask(const sigset_t *set)
 	return mask;
 }
 
-static int fill_wait(struct nbread_enter *e, unsigned wait_nr, __s64 timeout_ns,
+int nbread_fill_wait(struct nbread_enter *e, unsigned wait_nr, __s64 timeout_ns,
 		     const sigset_t *sigmask)
 {
 	memset(e, 0, sizeof(*e));
@@ -44,24 +45,38 @@ static int fill_wait(struct nbread_enter *e, unsigned wait_nr, __s64 timeout_ns,
 	return 0;
 }
 
+void nbread_fix_end(struct nbread_enter *e)
+{
+	__u64 now;
+
+	if (!(e->flags & NBREAD_ENTER_TIMEOUT))
+		return;
+	now = nbread_sys_now_ns();
+	e->flags |= NBREAD_ENTER_ABS;
+	e->timeout_ns = e->timeout_ns > INT64_MAX - now ? INT64_MAX : e->timeout_ns + now;
+}
+
 static bool has_thread(const struct nbread *ring)
 {
 	return ring->setup_flags & NBREAD_SETUP_SQTHREAD;
 }
 
 /*
- * The flag of ENTER that wakes the thread, if it sleeps and there is something for
- * it to take. Not only after a submit: an ENTER that failed may have left it asleep.
+ * The flag of ENTER that wakes the thread, if it sleeps over entries that it could
+ * take: since it went to sleep an entry was published, or the completion queue, which
+ * had no room for its result, was reaped. After every store of SQ tail and CQ head comes
+ * one of these, and before every wait, since an ENTER that failed wakes nobody.
  */
 static __u32 wakeup(const struct nbread *ring)
 {
+	/* Store of the index, then load of the flags; partner: see libnbread/barrier.h. */
+	nbread_full_barrier();
+	if (!(nbread_load_relaxed(ring->sq.kflags) & NBREAD_SQ_NEED_WAKEUP))
+		return 0;
+	/* It sleeps, so the head stands still. */
 	if (nbread_load_relaxed(ring->sq.ktail) == nbread_load_acquire(ring->sq.khead))
 		return 0;
-	/* Store of the tail, then load of the flags; partner: see libnbread/barrier.h. */
-	nbread_full_barrier();
-	if (nbread_load_relaxed(ring->sq.kflags) & NBREAD_SQ_NEED_WAKEUP)
-		return NBREAD_ENTER_SQ_WAKEUP;
-	return 0;
+	return NBREAD_ENTER_SQ_WAKEUP;
 }
 
 static __u32 wakeup_flag(const struct nbread *ring)
@@ -117,9 +132,15 @@ static bool in_flight(const struct nbread *ring)
  * Could an ENTER that does not wait bring completions? It runs reads whose data
  * came in; a thread does that by itself, once it is awake.
  */
-static bool enter_helps(const struct nbread *ring)
+bool nbread_enter_helps(const struct nbread *ring)
 {
 	return has_thread(ring) ? wakeup_flag(ring) : in_flight(ring);
+}
+
+int nbread_enter_wait(struct nbread *ring, struct nbread_enter *e)
+{
+	e->flags = (e->flags & ~NBREAD_ENTER_SQ_WAKEUP) | wakeup_flag(ring);
+	return ring->ops->enter(ring, e);
 }
 
 static bool wait_ended(int ret)
@@ -151,7 +172,7 @@ int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, 
 	int ret;
 
 	*cqe_ptr = NULL;
-	ret = fill_wait(&e, wait_nr, timeout_ns, sigmask);
+	ret = nbread_fill_wait(&e, wait_nr, timeout_ns, sigmask);
 	if (ret < 0)
 		return ret;
 	enter = hand_over(ring, &e);
@@ -175,14 +196,13 @@ int nbread_wait_cqes_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsign
 	int ret;
 
 	*cqe_ptr = NULL;
-	ret = fill_wait(&e, wait_nr, timeout_ns, sigmask);
+	ret = nbread_fill_wait(&e, wait_nr, timeout_ns, sigmask);
 	if (ret < 0)
 		return ret;
 	while (nbread_cq_ready(ring) < (wait_nr ? wait_nr : 1)) {
-		if (!wait_nr && !enter_helps(ring))
+		if (!wait_nr && !nbread_enter_helps(ring))
 			return -EAGAIN;
-		e.flags = (e.flags & ~NBREAD_ENTER_SQ_WAKEUP) | wakeup_flag(ring);
-		ret = ring->ops->enter(ring, &e);
+		ret = nbread_enter_wait(ring, &e);
 		if (ret < 0 && !wait_ended(ret))
 			return ret;
 		/*
@@ -236,7 +256,7 @@ unsigned nbread_peek_batch_cqe(struct nbread *ring, struct nbread_cqe **cqes, un
 	__u32 head;
 	unsigned i;
 
-	if (!ready && count && enter_helps(ring)) {
+	if (!ready && count && nbread_enter_helps(ring)) {
 		/* An error shows up again in the caller's next submit or wait. */
 		nbread_get_events(ring);
 		ready = nbread_cq_ready(ring);
@@ -247,4 +267,27 @@ unsigned nbread_peek_batch_cqe(struct nbread *ring, struct nbread_cqe **cqes, un
 	for (i = 0; i < count; i++)
 		cqes[i] = &ring->cq.cqes[(head + i) & ring->cq.ring_mask];
 	return count;
+}
+
+int nbread_queue_drain_ns(struct nbread *ring, __s64 timeout_ns)
+{
+	struct nbread_enter e;
+	int ret = nbread_fill_wait(&e, 0, timeout_ns, NULL);
+	__u32 all;
+
+	if (ret < 0)
+		return ret;
+	nbread_fix_end(&e);
+	for (;;) {
+		/* Of a thread's entries, as many as there is room for results. */
+		all = has_thread(ring) ? nbread_load_relaxed(ring->sq.ktail) :
+					 nbread_load_acquire(ring->sq.khead);
+		all -= nbread_load_relaxed(ring->cq.khead);
+		e.min_complete = all < ring->cq.ring_entries ? all : ring->cq.ring_entries;
+		if (nbread_cq_ready(ring) >= e.min_complete)
+			return 0;
+		ret = nbread_enter_wait(ring, &e);
+		if (ret < 0)
+			return nbread_cq_ready(ring) >= e.min_complete ? 0 : ret;
+	}
 }

@@ -28,6 +28,12 @@ int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbrea
 		ring_clear(ring);
 		return ret;
 	}
+	ret = nbread_locks_init(ring);
+	if (ret < 0) {
+		ops->exit(ring);
+		ring_clear(ring);
+		return ret;
+	}
 	*p = setup;
 	return 0;
 }
@@ -46,5 +52,16 @@ void nbread_queue_exit(struct nbread *ring)
 	if (!ring->ops)
 		return;
 	ring->ops->exit(ring);
+	nbread_locks_exit(ring);
 	ring_clear(ring);
+}
+
+int nbread_queue_exit_drain_ns(struct nbread *ring, __s64 timeout_ns)
+{
+	int ret = ring->ops ? nbread_queue_drain_ns(ring, timeout_ns) : 0;
+
+	if (ret < 0)
+		return ret;
+	nbread_queue_exit(ring);
+	return 0;
 }

@@ -11,11 +11,14 @@
 #define NBREAD_SYS_H
 
 #include <stddef.h>
+#include <linux/types.h>
 
 int nbread_sys_open(const char *path);
 int nbread_sys_close(int fd);
 int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg);
 int nbread_sys_mmap(int fd, size_t size, void **mem);
 int nbread_sys_munmap(void *mem, size_t size);
+/* CLOCK_MONOTONIC. */
+__u64 nbread_sys_now_ns(void);
 
 #endif /* NBREAD_SYS_H */

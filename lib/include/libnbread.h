@@ -25,7 +25,8 @@
  * something to hand over; nothing is started again behind the caller's back.
  *
  * Threads. One thread at a time may use the submission side (get_sqe, prep,
- * submit), and one at a time the completion side; they need not be the same.
+ * submit), and one at a time the completion side; they need not be the same. For any
+ * number of threads on both sides: nbread_submit_sqes() and nbread_reap_cqes().
  * nbread_try(), nbread_try_many(), nbread_cancel*(), nbread_register*(),
  * nbread_unregister*(), nbread_file_info() and nbread_query() may be called by any thread at any time.
  *
@@ -87,6 +88,31 @@ int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbrea
  * touched any more, and no device is waited for.
  */
 void nbread_queue_exit(struct nbread *ring);
+
+/**
+ * nbread_queue_drain_ns() - wait until every submitted read has ended
+ * @timeout_ns:	nanoseconds, or -1: without end; another negative value is -EINVAL
+ *
+ * The completions stay in the queue, for the caller to reap. Entries that were
+ * prepared and not submitted do not count, nor do those that a thread
+ * (NBREAD_SETUP_SQTHREAD) cannot take because the completion queue is full. No other
+ * thread may use the ring meanwhile.
+ *
+ * Return: 0, -ETIME, -EINTR or another -errno.
+ */
+int nbread_queue_drain_ns(struct nbread *ring, __s64 timeout_ns);
+
+/**
+ * nbread_queue_exit_drain_ns() - wait as nbread_queue_drain_ns(), then give up the ring
+ *
+ * For a program that is about to free the buffers: nbread_queue_exit() alone leaves a
+ * read that a kernel's worker has begun to end by itself, into its buffer.
+ * Completions that were not reaped go with the ring.
+ *
+ * Return: 0, and the ring is gone; or as nbread_queue_drain_ns(), and it is as it
+ * was: wait again, cancel, or nbread_queue_exit().
+ */
+int nbread_queue_exit_drain_ns(struct nbread *ring, __s64 timeout_ns);
 
 /*
  * Submit and wait. 'timespec' is a span of CLOCK_MONOTONIC, from the call on;
@@ -180,6 +206,48 @@ int nbread_get_events(struct nbread *ring);
  * Return: as nbread_sq_space_left(), or -EINTR or another -errno.
  */
 int nbread_sqring_wait(struct nbread *ring);
+
+/**
+ * nbread_sqe_set_timeout_ns() - nbread_sqe_set_deadline(), so long after now
+ * @timeout_ns:	nanoseconds, or -1: without end, whatever the ring has
+ *
+ * Return: 0; -EINVAL for another negative value.
+ */
+int nbread_sqe_set_timeout_ns(struct nbread_sqe *sqe, __s64 timeout_ns);
+
+/*
+ * One ring for many threads. Any thread may call these two at any time, on a ring that
+ * is submitted to and reaped in no other way: entries and completions are copied,
+ * each side under a lock. A ring of which this is not asked pays nothing for it.
+ */
+
+/**
+ * nbread_submit_sqes() - hand over entries that the caller prepared in its own memory
+ * @sqes:	prepared with nbread_prep_*(), in an array of the caller's; copied. A whole
+ *		struct nbread_sqe starts as 0, or from a prep function and set_data
+ * @n:		any number; goes through the queue in pieces
+ *
+ * What is not taken, because the completion queue has no room, is not submitted: the
+ * caller keeps it for later.
+ *
+ * Return: how many were taken, in order; -errno if none was for another reason.
+ */
+int nbread_submit_sqes(struct nbread *ring, const struct nbread_sqe *sqes, unsigned n);
+
+/**
+ * nbread_reap_cqes_ns() - wait for completions and take them out
+ * @out:	filled with up to @n, oldest first
+ * @wait_nr:	how many have to be there before any is taken; 0: do not wait
+ * @timeout_ns:	as in nbread_wait_cqes_ns()
+ *
+ * When the time is over, or a signal comes, it takes those that are there. Of several
+ * threads that wait, one gets a completion; those that come too late wait on.
+ *
+ * Return: how many were taken; 0 when @wait_nr or @n is 0 and there is none; without any
+ * -ETIME, -EINTR or another -errno.
+ */
+int nbread_reap_cqes_ns(struct nbread *ring, struct nbread_cqe *out, unsigned n, unsigned wait_nr,
+			__s64 timeout_ns, const sigset_t *sigmask);
 
 /*
  * Cached-only reads, answered in place

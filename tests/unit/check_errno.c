@@ -20,6 +20,8 @@ static void call_everything(struct nbread *ring)
 	struct nbread_query q;
 	struct nbread other;
 	struct iovec iov = { NULL, 0 };
+	struct nbread_sqe sqe = { .opcode = NBREAD_OP_NOP };
+	struct nbread_cqe out;
 	sigset_t set;
 	char c;
 	int fd = 0;
@@ -35,6 +37,10 @@ static void call_everything(struct nbread *ring)
 	nbread_wait_cqe_timeout(ring, &cqe, &ts);
 	nbread_peek_batch_cqe(ring, &cqe, 1);
 	nbread_get_events(ring);
+	nbread_sqe_set_timeout(&sqe, &ts);
+	nbread_submit_sqes(ring, &sqe, 1);
+	nbread_reap_cqes(ring, &out, 1, 2, &ts, &set);
+	nbread_queue_drain(ring, &ts);
 	nbread_peek_cqe(ring, &cqe);
 	nbread_cqe_seen(ring, cqe);
 	nbread_try(ring, 0, &c, 0, 0, 0);
@@ -59,6 +65,7 @@ static void call_everything(struct nbread *ring)
 	nbread_query(ring, &q);
 	nbread_query(NULL, &q);
 	nbread_queue_init(1, &other, ~0U);
+	nbread_queue_exit_drain(&other, &ts);
 	ck_assert_int_eq(errno, MARK);
 }
 

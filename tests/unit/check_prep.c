@@ -94,6 +94,43 @@ START_TEST(set_flags_sets_the_flags_alone)
 }
 END_TEST
 
+START_TEST(a_deadline_is_a_point_in_time_and_nothing_else)
+{
+	struct nbread_sqe want = { .opcode = NBREAD_OP_READ,
+				   .fd = 5,
+				   .addr = (uintptr_t)buf,
+				   .len = 16,
+				   .user_data = 77,
+				   .deadline_ns = 123456789012345ULL };
+
+	rubbish();
+	nbread_prep_read(&sqe, 5, buf, 16, 0);
+	nbread_sqe_set_deadline(&sqe, 123456789012345ULL);
+	assert_sqe(&want);
+	nbread_prep_read(&sqe, 5, buf, 16, 0);
+	ck_assert_uint_eq(sqe.deadline_ns, 0);
+}
+END_TEST
+
+START_TEST(a_timeout_becomes_a_deadline_from_now_on)
+{
+	const struct timespec ts = { 1, 7 }, wrong = { 0, -1 };
+
+	ck_assert_int_eq(nbread_sqe_set_timeout(&sqe, &ts), 0);
+	ck_assert_uint_eq(sqe.deadline_ns, fake.now_ns + 1000000007);
+	ck_assert_int_eq(nbread_sqe_set_timeout(&sqe, &wrong), -EINVAL);
+	ck_assert_int_eq(nbread_sqe_set_timeout_ns(&sqe, -2), -EINVAL);
+	ck_assert_uint_eq(sqe.deadline_ns, fake.now_ns + 1000000007);
+	/* 0 would mean what the ring has. */
+	ck_assert_int_eq(nbread_sqe_set_timeout_ns(&sqe, 0), 0);
+	ck_assert_uint_eq(sqe.deadline_ns, fake.now_ns);
+	ck_assert_int_eq(nbread_sqe_set_timeout_ns(&sqe, INT64_MAX), 0);
+	ck_assert_uint_eq(sqe.deadline_ns, INT64_MAX);
+	ck_assert_int_eq(nbread_sqe_set_timeout(&sqe, NULL), 0);
+	ck_assert_uint_eq(sqe.deadline_ns, INT64_MAX);
+}
+END_TEST
+
 START_TEST(data_pointers_and_numbers_come_back)
 {
 	struct nbread_cqe cqe = { 0 };
@@ -131,6 +168,8 @@ Suite *check_prep_suite(void)
 	nbtest_add(s, prep_read_fixed_sets_every_member_but_user_data);
 	nbtest_add(s, prep_nop_sets_every_member_but_user_data);
 	nbtest_add(s, set_flags_sets_the_flags_alone);
+	nbtest_add(s, a_deadline_is_a_point_in_time_and_nothing_else);
+	nbtest_add(s, a_timeout_becomes_a_deadline_from_now_on);
 	nbtest_add(s, data_pointers_and_numbers_come_back);
 	nbtest_add(s, a_fresh_sqe_is_a_nop_whatever_its_slot_held_before);
 	return s;

@@ -215,6 +215,41 @@ START_TEST(waker)
 }
 END_TEST
 
+START_TEST(reaping_a_full_queue_wakes_the_thread_that_it_stopped)
+{
+	awake();
+	fake_queue_nops(&ring, 8, 0);
+	nbread_submit(&ring);
+	fake_thread_run();
+	fake_queue_nops(&ring, 8, 8);
+	nbread_submit(&ring);
+	fake_thread_run();
+	fake_queue_nops(&ring, 3, 16);
+	ck_assert_int_eq(nbread_submit(&ring), 3);
+	fake_thread_run();
+	ck_assert_uint_eq(nbread_cq_ready(&ring), 16);
+	fake_thread_sleep();
+	ck_assert_uint_eq(fake.enters, 0);
+	nbread_cq_advance(&ring, 2);
+	ck_assert_uint_eq(fake.enters, 1);
+	ck_assert_uint_eq(fake.enter.flags, NBREAD_ENTER_SQ_WAKEUP);
+	ck_assert_uint_eq(nbread_cq_ready(&ring), 16);
+	ck_assert_uint_eq(nbread_sq_ready(&ring), 1);
+}
+END_TEST
+
+START_TEST(reaping_lets_a_thread_sleep_that_has_nothing_to_take)
+{
+	awake();
+	fake_queue_nops(&ring, 2, 0);
+	nbread_submit(&ring);
+	fake_thread_run();
+	fake_thread_sleep();
+	nbread_cq_advance(&ring, 2);
+	ck_assert_uint_eq(fake.enters, 0);
+}
+END_TEST
+
 START_TEST(sqring_wait_waits_until_the_thread_made_room)
 {
 	awake();
@@ -304,6 +339,8 @@ Suite *check_sqthread_suite(void)
 	nbtest_add(s, entries_that_are_only_prepared_wake_nobody);
 	nbtest_add(s, peek_and_get_events_leave_parked_reads_to_the_thread);
 	nbtest_add_table(s, waker, wakers);
+	nbtest_add(s, reaping_a_full_queue_wakes_the_thread_that_it_stopped);
+	nbtest_add(s, reaping_lets_a_thread_sleep_that_has_nothing_to_take);
 	nbtest_add(s, sqring_wait_waits_until_the_thread_made_room);
 	nbtest_add(s, sqring_wait_wakes_a_thread_that_sleeps);
 	nbtest_add(s, sqring_wait_says_what_ended_it);

@@ -8,6 +8,7 @@
 #define nbread_sys_ioctl real_ioctl
 #define nbread_sys_mmap real_mmap
 #define nbread_sys_munmap real_munmap
+#define nbread_sys_now_ns real_now_ns
 #include "../../lib/sys.c"
 
 #include <pthread.h>
@@ -47,6 +48,15 @@ START_TEST(the_other_calls_return_their_errors_and_leave_errno)
 	ck_assert_ptr_eq(mem, &mem);
 	ck_assert_int_eq(real_munmap((void *)1, 4096), -EINVAL);
 	ck_assert_int_eq(errno, MARK);
+}
+END_TEST
+
+START_TEST(the_clock_is_the_monotonic_one)
+{
+	uint64_t before = nbtest_now_ns(), now = real_now_ns();
+
+	ck_assert_uint_ge(now, before);
+	ck_assert_uint_le(now, nbtest_now_ns());
 }
 END_TEST
 
@@ -127,6 +137,7 @@ Suite *check_sys_suite(void)
 	nbtest_add(s, an_open_that_fails_returns_its_error_and_leaves_errno);
 	nbtest_add(s, an_opened_device_is_closed_on_exec_and_open_for_both);
 	nbtest_add(s, the_other_calls_return_their_errors_and_leave_errno);
+	nbtest_add(s, the_clock_is_the_monotonic_one);
 	nbtest_add(s, a_device_that_does_not_know_the_call_is_enotty);
 	nbtest_add(s, a_mapping_is_shared_with_the_file);
 	nbtest_add(s, a_call_that_a_signal_interrupts_is_not_started_again);

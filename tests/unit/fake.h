@@ -21,6 +21,8 @@ struct fake {
 	/* What the device is like */
 	struct nbread_query query;
 	__u32 first_index; /* where SQ and CQ indices start */
+	__u64 now_ns; /* what the clock says */
+	bool shared; /* many threads use it, and a wait really waits */
 
 	/* Faults: -errno, or 0 */
 	int open_error;

@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ struct fake fake = {
 		.max_files = 1024,
 		.max_buffers = 256,
 	},
+	.now_ns = 5000000000,
 	.take_max = ~0U,
 	.set_max = ~0U,
 };
@@ -47,6 +49,10 @@ static struct shared {
 	struct nbread_cqe cqes[2 * MAX_ENTRIES];
 	struct nbread_sqe sqes[MAX_ENTRIES];
 } * mem;
+
+/* Of a shared device. */
+static pthread_mutex_t kernel = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t posted = PTHREAD_COND_INITIALIZER;
 
 static __u32 sq_entries, cq_entries;
 static bool has_thread;
@@ -200,7 +206,11 @@ static int do_enter(const struct nbread_enter *e)
 	taken = has_thread ? enter_thread(e) : take(e->to_submit);
 	run_released();
 	ret = 0;
-	if (cq_held() < e->min_complete) {
+	if (fake.shared) {
+		pthread_cond_broadcast(&posted);
+		while (cq_held() < e->min_complete)
+			pthread_cond_wait(&posted, &kernel);
+	} else if (cq_held() < e->min_complete) {
 		ret = fake.wait_error;
 		if (!ret && (e->flags & NBREAD_ENTER_TIMEOUT))
 			ret = -ETIME;
@@ -285,9 +295,8 @@ static int do_other(unsigned long cmd, void *arg)
 	return -ENOTTY;
 }
 
-int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
+static int do_ioctl(unsigned long cmd, void *arg)
 {
-	must(fd == FAKE_FD, "not the device");
 	switch (cmd) {
 	case NBREAD_IOC_QUERY:
 		*(struct nbread_query *)arg = fake.query;
@@ -300,6 +309,24 @@ int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
 		return do_try(arg);
 	}
 	return do_other(cmd, arg);
+}
+
+int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	int ret;
+
+	must(fd == FAKE_FD, "not the device");
+	if (!fake.shared)
+		return do_ioctl(cmd, arg);
+	pthread_mutex_lock(&kernel);
+	ret = do_ioctl(cmd, arg);
+	pthread_mutex_unlock(&kernel);
+	return ret;
+}
+
+__u64 nbread_sys_now_ns(void)
+{
+	return fake.now_ns;
 }
 
 int nbread_sys_open(const char *path)
@@ -351,27 +378,4 @@ void fake_release(unsigned nr)
 unsigned fake_parked(void)
 {
 	return nr_parked;
-}
-
-void fake_ring(struct nbread *ring, unsigned entries)
-{
-	ck_assert_int_eq(nbread_queue_init(entries, ring, 0), 0);
-}
-
-void fake_thread_ring(struct nbread *ring, unsigned entries)
-{
-	fake.query.setup_flags |= NBREAD_SETUP_SQTHREAD;
-	ck_assert_int_eq(nbread_queue_init(entries, ring, NBREAD_SETUP_SQTHREAD), 0);
-	fake_thread_sleep();
-}
-
-void fake_queue_nops(struct nbread *ring, unsigned n, __u64 first)
-{
-	while (n--) {
-		struct nbread_sqe *sqe = nbread_get_sqe(ring);
-
-		ck_assert_ptr_nonnull(sqe);
-		nbread_prep_nop(sqe);
-		nbread_sqe_set_data64(sqe, first++);
-	}
 }

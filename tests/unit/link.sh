@@ -47,7 +47,8 @@ every_promised_call_is_there()
 		register_eventfd unregister_eventfd cancel64 cancel_fd ring_fd file_info query try \
 		try_many backend sqring_wait register_files_sparse register_buffers_sparse \
 		register_buffers_update register_eventfd_async register_creds register_workers \
-		cancel_file_index sqe_set_deadline; do
+		cancel_file_index sqe_set_deadline sqe_set_timeout submit_sqes reap_cqes queue_drain \
+		queue_exit_drain; do
 		map_symbols | grep -qx "nbread_$name" || { echo "no nbread_$name"; return 1; }
 	done
 	grep -q '^#define nbread_for_each_cqe(ring, head, cqe)' "$lib/include/libnbread/inline.h"

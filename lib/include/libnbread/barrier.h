@@ -14,9 +14,9 @@
  *            for_each_cqe, before it reads CQEs    after the CQEs
  *   CQ head  release in nbread_cq_advance(),       acquire in nb_ring_cq_ready(),
  *            after it read the CQEs                before it fills slots again
- *   SQ flags full barrier in wakeup()              full barrier between setting
- *            (lib/queue.c), between the store of   NEED_WAKEUP and the last look at
- *            the SQ tail and the look at them      the SQ tail before it sleeps
+ *   SQ flags full barrier in wakeup() (lib/        full barrier in go_to_sleep(), between
+ *            queue.c), between the store of SQ     setting NEED_WAKEUP and the last look
+ *            tail or CQ head and the look at them  at SQ tail and CQ head
  *
  * The last is a pair of the store-and-look kind: each side stores its word and
  * then looks at the other's. With both barriers at least one of the two sees what

@@ -23,6 +23,22 @@
 extern "C" {
 #endif
 
+/** nbread_timespec_ns() - nanoseconds; -1 (no end) for NULL, -EINVAL for what is no time */
+NBREAD_INLINE __s64 nbread_timespec_ns(const struct timespec *ts)
+{
+	__s64 sec;
+
+	if (!ts)
+		return -1;
+	sec = ts->tv_sec;
+	if (sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec > 999999999)
+		return -EINVAL;
+	/* 292 years will do for those that no __s64 can hold. */
+	if (sec >= INT64_MAX / 1000000000)
+		return INT64_MAX;
+	return sec * 1000000000 + ts->tv_nsec;
+}
+
 /*
  * Submission side
  */
@@ -142,6 +158,12 @@ NBREAD_INLINE void nbread_sqe_set_deadline(struct nbread_sqe *sqe, __u64 deadlin
 	sqe->deadline_ns = deadline_ns;
 }
 
+/** nbread_sqe_set_timeout() - nbread_sqe_set_timeout_ns() with a timespec; NULL: without end */
+NBREAD_INLINE int nbread_sqe_set_timeout(struct nbread_sqe *sqe, const struct timespec *ts)
+{
+	return nbread_sqe_set_timeout_ns(sqe, nbread_timespec_ns(ts));
+}
+
 /** nbread_sqe_set_data64() - a number that comes back in the CQE */
 NBREAD_INLINE void nbread_sqe_set_data64(struct nbread_sqe *sqe, __u64 data)
 {
@@ -179,11 +201,18 @@ NBREAD_INLINE unsigned nbread_cq_ready(const struct nbread *ring)
 /**
  * nbread_cq_advance() - reap the oldest completions
  * @nr:		how many; their CQEs may be overwritten from now on
+ *
+ * With NBREAD_SETUP_SQTHREAD it also wakes the kernel's thread, if that went to sleep
+ * because the completion queue had no room.
  */
 NBREAD_INLINE void nbread_cq_advance(struct nbread *ring, unsigned nr)
 {
-	if (nr)
-		nbread_store_release(ring->cq.khead, nbread_load_relaxed(ring->cq.khead) + nr);
+	if (!nr)
+		return;
+	nbread_store_release(ring->cq.khead, nbread_load_relaxed(ring->cq.khead) + nr);
+	/* Its error, if any, shows up again in the caller's next submit or wait. */
+	if (ring->setup_flags & NBREAD_SETUP_SQTHREAD)
+		nbread_get_events(ring);
 }
 
 /** nbread_cqe_seen() - reap one completion, the oldest; NULL does nothing */
@@ -208,22 +237,6 @@ NBREAD_INLINE void nbread_cqe_seen(struct nbread *ring, struct nbread_cqe *cqe)
 			    NULL);                                          \
 	     head++)
 
-/** nbread_timespec_ns() - nanoseconds; -1 (no end) for NULL, -EINVAL for what is no time */
-NBREAD_INLINE __s64 nbread_timespec_ns(const struct timespec *ts)
-{
-	__s64 sec;
-
-	if (!ts)
-		return -1;
-	sec = ts->tv_sec;
-	if (sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec > 999999999)
-		return -EINVAL;
-	/* 292 years will do for those that no __s64 can hold. */
-	if (sec >= INT64_MAX / 1000000000)
-		return INT64_MAX;
-	return sec * 1000000000 + ts->tv_nsec;
-}
-
 /** nbread_submit_and_wait_timeout() - nbread_submit_and_wait_ns() with a timespec */
 NBREAD_INLINE int nbread_submit_and_wait_timeout(struct nbread *ring, struct nbread_cqe **cqe_ptr,
 						 unsigned wait_nr, const struct timespec *ts,
@@ -245,6 +258,26 @@ NBREAD_INLINE int nbread_wait_cqe_timeout(struct nbread *ring, struct nbread_cqe
 					  const struct timespec *ts)
 {
 	return nbread_wait_cqes(ring, cqe_ptr, 1, ts, NULL);
+}
+
+/** nbread_reap_cqes() - nbread_reap_cqes_ns() with a timespec */
+NBREAD_INLINE int nbread_reap_cqes(struct nbread *ring, struct nbread_cqe *out, unsigned n,
+				   unsigned wait_nr, const struct timespec *ts,
+				   const sigset_t *sigmask)
+{
+	return nbread_reap_cqes_ns(ring, out, n, wait_nr, nbread_timespec_ns(ts), sigmask);
+}
+
+/** nbread_queue_drain() - nbread_queue_drain_ns() with a timespec */
+NBREAD_INLINE int nbread_queue_drain(struct nbread *ring, const struct timespec *ts)
+{
+	return nbread_queue_drain_ns(ring, nbread_timespec_ns(ts));
+}
+
+/** nbread_queue_exit_drain() - nbread_queue_exit_drain_ns() with a timespec */
+NBREAD_INLINE int nbread_queue_exit_drain(struct nbread *ring, const struct timespec *ts)
+{
+	return nbread_queue_exit_drain_ns(ring, nbread_timespec_ns(ts));
 }
 
 /**

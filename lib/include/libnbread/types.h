@@ -86,6 +86,7 @@ struct nbread_backend_ops;
  * @setup_flags: NBREAD_SETUP_*
  * @max_try:	entries that the backend takes in one batch of tries
  * @max_len:	bytes that it takes in one read
+ * @locks:	of nbread_submit_sqes() and nbread_reap_cqes(); an address
  * @resv:	0
  *
  * The caller owns the memory and may place it anywhere; it must not move
@@ -102,7 +103,8 @@ struct nbread {
 	__u32 setup_flags;
 	__u32 max_try;
 	__u32 max_len;
-	__u64 resv[8];
+	__u64 locks;
+	__u64 resv[7];
 };
 
 #ifdef __cplusplus
