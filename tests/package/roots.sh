@@ -48,7 +48,7 @@ the_group_the_rule_and_loading_at_boot_are_installed()
 
 a_program_builds_with_pkg_config()
 {
-	apt_root stranger install gcc libc6-dev pkg-config systemd udev
+	apt_root stranger install gcc libc6-dev libuv1-dev pkg-config systemd udev
 	# shellcheck disable=SC2016 # for the inner shell
 	in_root stranger bash -euc '
 		cc -Wall -Wextra -Werror -o /usr/local/bin/consumer /tmp/src/consumer.c $(pkg-config --cflags --libs libnbread)
@@ -56,8 +56,9 @@ a_program_builds_with_pkg_config()
 		cc -Wall -static -o /tmp/static /tmp/src/consumer.c $(pkg-config --static --cflags --libs libnbread)
 		dpkg -S /usr/include/linux/nbread.h
 		for e in /usr/share/doc/libnbread-dev/examples/*.c; do
-			cc -o /tmp/example "$e" $(pkg-config --cflags --libs libnbread)
-		done'
+			cc -pthread -o /tmp/example "$e" $(pkg-config --cflags --libs libnbread libuv)
+		done
+		cc -pthread -o /tmp/nbhttpd /usr/share/doc/libnbread-dev/examples/httpd/*.c $(pkg-config --cflags --libs libnbread)'
 }
 
 without_the_module_the_program_and_nbread_info_say_so()

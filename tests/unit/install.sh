@@ -125,11 +125,16 @@ the_inline_functions_can_be_called_by_their_symbols()
 # shellcheck disable=SC2046
 the_examples_build_against_the_installed_library()
 {
-	local example
+	local example other
 	for example in "$NBREAD_TOP"/examples/*.c; do
-		"$CC" "${warnings[@]}" -o "$(basename "$example" .c)" "$example" $(flags)
+		# The other library that it wants, as it says itself.
+		other=$(sed -n 's|^/\* PKG: \(.*\) \*/$|\1|p' "$example")
+		[[ ! $other ]] || pkg-config --exists "$other" || continue
+		"$CC" "${warnings[@]}" -pthread -o "$(basename "$example" .c)" "$example" $(flags) \
+			${other:+$(pkg-config --cflags --libs "$other")}
 	done
-	[[ -x nbcat && -x nbsum ]]
+	"$CC" "${warnings[@]}" -pthread -o nbhttpd "$NBREAD_TOP"/examples/httpd/*.c $(flags)
+	[[ -x nbcat && -x nbsum && -x pool-first ]]
 }
 
 make_uninstall_leaves_nothing_behind()
