@@ -124,9 +124,10 @@ ifneq ($(LIVE),)
 	-if [ -S /run/udev/control ]; then udevadm control --reload && udevadm trigger --settle --sysname-match=nbread; fi
 endif
 
-install-lib: lib ## only the library and the headers
+install-lib: lib ## only the library, the headers and the manual
 	$(SUBMAKE) -C lib install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	install -D -m 644 include/uapi/linux/nbread.h '$(DESTDIR)$(PREFIX)/include/linux/nbread.h'
+	$(SUBMAKE) -C docs/man install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	$(if $(LIVE),ldconfig)
 
 install-tools: tools ## only nbread-info and nbsum
@@ -136,6 +137,7 @@ uninstall: uninstall-device ## remove what 'make install' put there, for the ker
 	$(SUBMAKE) -C lib uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	$(SUBMAKE) -C tools uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	rm -f '$(DESTDIR)$(PREFIX)/include/linux/nbread.h'
+	$(SUBMAKE) -C docs/man uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	$(if $(LIVE),ldconfig)
 	@if [ -n '$(KREL)' ]; then \
 		rm -fv '$(MODLIB)'/updates/nbread.ko*; \
