@@ -46,17 +46,19 @@ static int refuse(struct nb_file *nf, u32 why, int err)
  * NOWAIT does not matter: a look-up submits nothing, and a miss is submitted as
  * readahead of a file system on it would be. Readahead may wait for metadata; only a file
  * system that declares NOWAIT has thought of that, so any other reads ahead in a worker,
- * with the read that needs the bytes.
+ * with the read that needs the bytes. So does any on an SQWQ ring, whose misses all go there.
  */
-static void choose_way(struct nb_file *nf)
+static void choose_way(struct nb_file *nf, const struct nb_ctx *ctx)
 {
+	bool sqwq = ctx && (ctx->flags & NBREAD_SETUP_SQWQ);
 	bool nowait = (nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
 	bool stacked = nb_is_stacked(nf->file);
 
 	nf->path = NBREAD_PATH_WORKER;
 	nf->way = NB_WAY_WORKER;
 	nf->why = NBREAD_WHY_NO_ASYNC;
-	if (nf->listener == NB_LISTENER_PERM ||
+	/* A thread that serves others too never waits for one that may be asked. */
+	if (nf->listener == NB_LISTENER_PERM || (ctx && ctx->sq && nf->listener) ||
 	    (stacked && nb_real_has_listeners(nb_real_inode(nf->file)))) {
 		nf->why = NBREAD_WHY_PERM_LISTENER;
 		return;
@@ -72,11 +74,21 @@ static void choose_way(struct nb_file *nf)
 		nf->may_park = false;
 		nf->way = NB_WAY_STACKED;
 		nf->why = NBREAD_WHY_STACKED;
+	} else if (sqwq && !nf->may_park) {
+		nf->way = NB_WAY_RESIDENT;
 	} else if (nf->may_park) {
 		nf->way = NB_WAY_READ_ITER;
 		nf->path = NBREAD_PATH_ASYNC;
 		nf->why = nf->row ? NBREAD_WHY_FILEMAP_OFF : NBREAD_WHY_NOT_IN_TABLE;
 	}
+	if (!sqwq)
+		return;
+	nf->may_park = false;
+	nf->reads_ahead = false;
+	if (nf->path == NBREAD_PATH_ASYNC)
+		nf->path = NBREAD_PATH_WORKER;
+	if (nf->why != NBREAD_WHY_STACKED)
+		nf->why = NBREAD_WHY_NO_ASYNC;
 }
 
 /* Promise 10, in the order in which pread(2) finds out: what cannot change any more. */
@@ -100,7 +112,7 @@ static int classify(struct nb_file *nf)
 }
 
 /* And what is asked again in each call, of a registered file as well. */
-static int classify_now(struct nb_file *nf)
+static int classify_now(struct nb_file *nf, const struct nb_ctx *ctx)
 {
 	struct file *file = nf->file;
 
@@ -109,7 +121,7 @@ static int classify_now(struct nb_file *nf)
 	if (IS_DAX(file_inode(file)) || IS_DAX(file->f_mapping->host))
 		return refuse(nf, NBREAD_WHY_DAX, -EOPNOTSUPP);
 	nf->listener = nb_file_listener(file);
-	choose_way(nf);
+	choose_way(nf, ctx);
 	return 0;
 }
 
@@ -151,21 +163,25 @@ bool nb_file_oracle(struct file *file, bool may_sleep)
 /**
  * nb_file_get() - look an fd up for the rest of this call
  * @nf: out; nf->err is what reads of it end with, or 0
- * @fd: the program's
+ * @ctx: the ring that reads it, or NULL
+ * @fd: the program's; the thread of an SQTHREAD ring has no files of its own
  *
  * O_PATH files are not to be had by fget(), so they are -EBADF as for pread(2).
  */
-void nb_file_get(struct nb_file *nf, int fd)
+void nb_file_get(struct nb_file *nf, const struct nb_ctx *ctx, int fd)
 {
 	memset(nf, 0, sizeof(*nf));
-	nf->file = fd < 0 ? NULL : fget(fd);
+	if (fd < 0)
+		nf->file = NULL;
+	else
+		nf->file = nb_is_sq_thread() ? nb_sq_fget(ctx->sq, fd) : fget(fd);
 	if (!nf->file) {
 		nf->err = -EBADF;
 		return;
 	}
 	nf->err = classify(nf);
 	if (!nf->err)
-		nf->err = classify_now(nf);
+		nf->err = classify_now(nf, ctx);
 	if (!nf->err)
 		nf->oracle = nb_file_oracle(nf->file, false);
 }
@@ -173,15 +189,17 @@ void nb_file_get(struct nb_file *nf, int fd)
 /**
  * nb_file_known() - the same of a file that was not refused when it was registered
  * @nf: out
+ * @ctx: the ring that reads it, or NULL
  * @file: with a reference that becomes nf's; NULL: -EBADF
  * @row: what nb_fm_find() said then
  */
-void nb_file_known(struct nb_file *nf, struct file *file, const struct nb_fm_row *row)
+void nb_file_known(struct nb_file *nf, const struct nb_ctx *ctx, struct file *file,
+		   const struct nb_fm_row *row)
 {
 	memset(nf, 0, sizeof(*nf));
 	nf->file = file;
 	nf->row = row;
-	nf->err = file ? classify_now(nf) : -EBADF;
+	nf->err = file ? classify_now(nf, ctx) : -EBADF;
 	if (!nf->err)
 		nf->oracle = nb_file_oracle(file, false);
 }

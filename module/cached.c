@@ -3,8 +3,9 @@
  * cached.c - one step that never waits: the leading resident bytes.
  *
  * Role: the cached part of every read, by folio look-up where the file has a row
- * (filemap.c), by way of the file below it (stacked.c), else by ->read_iter with
- * IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED read that missed, the start of readahead.
+ * (filemap.c), by way of the file below it (stacked.c), by pins and the file's own read
+ * (resident.c), else by ->read_iter with IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED read
+ * that missed, the start of readahead.
  * Callers: submit.c, try.c; nb_at_eof() also miss.c.
  * Context: task, the owner's mm. Locks: those of the row, by trylock.
  * References: the caller's nb_file holds the file.
@@ -175,7 +176,8 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
  * @dst: where to
  * @pos: from where
  * @flags: NBREAD_SQE_CACHED: a miss starts readahead, unless NBREAD_SQE_NOIO.
- *	Neither: the caller goes on with nb_miss(), which starts the I/O
+ *	Neither: the caller goes on with nb_miss(), which starts the I/O. NOIO alone: an
+ *	SQWQ ring's READ
  *
  * Context: task; does not wait for I/O of this file. A page fault on the buffer may.
  * Return: see struct nb_cached.
@@ -199,6 +201,11 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 	} else {
 		if (nf->way == NB_WAY_STACKED) {
 			c.res = nb_stacked_read(nf, dst, pos, flags, &c.complete);
+			nf->touched |= c.res >= 0 && dst->len;
+			return c;
+		}
+		if (nf->way == NB_WAY_RESIDENT) {
+			c.res = nb_resident_read(nf, dst, pos, &c.complete);
 			nf->touched |= c.res >= 0 && dst->len;
 			return c;
 		}

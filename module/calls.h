@@ -27,14 +27,34 @@ void nb_ctx_exit(void);
 
 /* close.c */
 void nb_ctx_close(struct nb_ctx *ctx);
+void nb_ctx_close_end(struct nb_ctx *ctx);
+
+/* sq.c */
+bool nb_sq_check_setup(const struct nbread_setup *p);
+struct nb_sq *nb_sq_create(struct nb_ctx *ctx, const struct nbread_setup *p, struct nb_user *user);
+void nb_sq_start(struct nb_sq *sq);
+void nb_sq_free(struct nb_sq *sq);
+void nb_sqt_put(struct nb_sqt *t);
+void nb_sq_kick(struct nb_ctx *ctx);
+void nb_sq_close(struct nb_sq *sq);
+struct file *nb_sq_fget(const struct nb_sq *sq, unsigned int fd);
+long nb_sq_register_creds(struct nb_ctx *ctx, const struct nbread_register *p);
+int nb_sq_enter(struct nb_ctx *ctx, u32 flags);
+int nb_sq_wait_room(struct nb_ctx *ctx, ktime_t *expires);
+
+/* sqthread.c */
+int nb_sq_thread(void *arg);
 
 /* dst.c */
 void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
 int nb_dst_check(u64 addr, u32 len, u64 off);
+ssize_t nb_dst_compat_vectors(u64 addr, unsigned int nr, struct iovec *fast, struct iovec **iov);
 
 /* user.c */
 struct nb_user *nb_user_get_ring(void);
 void nb_user_put_ring(struct nb_user *u);
+bool nb_user_get_thread(struct nb_user *u);
+void nb_user_put_thread(struct nb_user *u);
 bool nb_user_get_req(struct nb_user *u);
 void nb_user_put_req(struct nb_user *u);
 
@@ -43,6 +63,9 @@ struct nb_ring *nb_ring_create(struct nbread_setup *p);
 void nb_ring_free(struct nb_ring *ring);
 int nb_ring_mmap(struct nb_ring *ring, struct vm_area_struct *vma);
 int nb_ring_sq_ready(const struct nb_ring *ring, u32 *nr);
+bool nb_ring_sq_is_empty(const struct nb_ring *ring);
+bool nb_ring_sq_is_full(const struct nb_ring *ring);
+void nb_ring_set_sq_flags(struct nb_ring *ring, u32 flags);
 int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr);
 const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth);
 void nb_ring_take(struct nb_ring *ring, u32 nr);
@@ -57,8 +80,9 @@ __poll_t nb_poll(struct file *file, struct poll_table_struct *pt);
 int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr);
 
 /* access.c */
-void nb_file_get(struct nb_file *nf, int fd);
-void nb_file_known(struct nb_file *nf, struct file *file, const struct nb_fm_row *row);
+void nb_file_get(struct nb_file *nf, const struct nb_ctx *ctx, int fd);
+void nb_file_known(struct nb_file *nf, const struct nb_ctx *ctx, struct file *file,
+		   const struct nb_fm_row *row);
 void nb_file_put(struct nb_file *nf);
 void nb_file_keep(struct nb_file *nf);
 int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
@@ -74,6 +98,11 @@ struct nb_cached {
 struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
 				u32 flags);
 bool nb_at_eof(const struct file *file, loff_t pos);
+
+/* resident.c */
+size_t nb_pins_take(struct nb_pins *pins, struct address_space *mapping, loff_t pos, size_t len);
+void nb_pins_drop(struct nb_pins *pins);
+ssize_t nb_resident_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos, bool *hit);
 
 /* stacked.c */
 bool nb_is_stacked(const struct file *file);
@@ -99,6 +128,7 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 /* request.c */
 int nb_req_init(void);
 void nb_req_exit(void);
+struct cgroup_subsys_state *nb_get_io_cgroup(const struct nb_ctx *ctx);
 struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd);
 void nb_req_free(struct nb_req *req);
 bool nb_req_unlist(struct nb_req *req);
@@ -112,11 +142,13 @@ void nb_miss_exit(void);
 
 /* worker.c */
 void nb_punt(struct nb_batch *b, struct nb_req *req);
+bool nb_mm_is_abandoned(struct mm_struct *mm);
 
 /* complete.c */
 void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);
 void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit);
 void nb_flush(struct nb_batch *b);
+bool nb_cq_has_room(struct nb_ctx *ctx);
 void nb_complete(struct nb_batch *b, struct nb_req *req, int res);
 int nb_req_result(const struct nb_req *req, int err);
 
@@ -144,7 +176,7 @@ long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p);
 
 /* info.c */
 void nb_query(struct nbread_query *q);
-int nb_file_info(struct nbread_file_info *info);
+int nb_file_info(struct nb_ctx *ctx, struct nbread_file_info *info);
 void nb_show_fdinfo(struct seq_file *m, struct file *file);
 
 #endif /* NBREAD_CALLS_H */

@@ -13,6 +13,7 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/version.h>
 
@@ -90,6 +91,16 @@ static inline bool nb_folio_poisoned(struct folio *folio)
 {
 	return folio_test_hwpoison(folio) ||
 	       (folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
+}
+
+/* A mapping that a forked child does not get. 6.3 (bc292ab00f6c) made vm_flags read-only. */
+static inline void nb_vma_dontfork(struct vm_area_struct *vma)
+{
+#if KERNEL_VERSION(6, 3, 0) > LINUX_VERSION_CODE
+	vma->vm_flags |= VM_DONTCOPY;
+#else
+	vm_flags_set(vma, VM_DONTCOPY);
+#endif
 }
 
 /* What the notification side wants to know of reads of a file. */

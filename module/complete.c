@@ -61,6 +61,20 @@ void nb_flush(struct nb_batch *b)
 		nb_wake_waiters(ctx);
 }
 
+/* Is a CQ slot neither used nor promised? What a program writes to its head may change that. */
+bool nb_cq_has_room(struct nb_ctx *ctx)
+{
+	bool room;
+	u32 ready;
+
+	/* nb_flush() moves slots from one count to the other under it. */
+	spin_lock(&ctx->cq_lock);
+	room = !nb_ring_cq_ready(ctx->ring, &ready) &&
+	       ready + ctx->cq_reserved <= ctx->ring->cq_mask;
+	spin_unlock(&ctx->cq_lock);
+	return room;
+}
+
 /**
  * nb_post() - add one completion to the batch
  * @b: the batch

@@ -29,6 +29,7 @@ static void nb_ctx_free(struct work_struct *work)
 	WARN_ON_ONCE(!list_empty(&ctx->reqs));
 	if (ctx->wq)
 		destroy_workqueue(ctx->wq);
+	nb_sq_free(ctx->sq);
 	nb_ring_free(ctx->ring);
 	if (ctx->user)
 		nb_user_put_ring(ctx->user);
@@ -103,11 +104,11 @@ static int check_setup(const struct nbread_setup *p)
 {
 	if (p->resv0 || memchr_inv(p->resv, 0, sizeof(p->resv)))
 		return -EINVAL;
-	if (p->flags)
-		return -EOPNOTSUPP; /* QUERY reports none */
+	if (p->flags & ~NB_SETUP_FLAGS)
+		return -EOPNOTSUPP;
 	if (p->timeout_ns || !nb_workers_of(p->max_workers))
 		return -EINVAL;
-	return p->sq_thread_cpu || p->sq_thread_idle_ms || p->attach_fd ? -EINVAL : 0;
+	return nb_sq_check_setup(p) ? 0 : -EINVAL;
 }
 
 /**
@@ -120,6 +121,7 @@ static int check_setup(const struct nbread_setup *p)
 int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 {
 	struct workqueue_struct *wq;
+	struct nb_sq *sq = NULL;
 	struct nb_ring *ring;
 	struct nb_user *user;
 	int ret = check_setup(p);
@@ -145,19 +147,29 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	ret = -ENOMEM;
 	if (!wq)
 		goto out_ring;
+	if (p->flags & NBREAD_SETUP_SQTHREAD)
+		sq = nb_sq_create(ctx, p, user);
+	ret = PTR_ERR_OR_ZERO(sq);
+	if (ret)
+		goto out_wq;
 	/* The ring belongs to who sets it up, not to who opened the file. */
 	if (ctx->mm != current->mm) {
 		mmdrop(ctx->mm);
 		ctx->mm = current->mm;
 		mmgrab(ctx->mm);
 	}
+	ctx->flags = p->flags;
 	ctx->wq = wq;
 	ctx->max_workers = p->max_workers;
 	ctx->user = user;
+	ctx->sq = sq;
 	/* Pairs with the acquire in nb_ctx_ring(): mm, wq and the ring's members. */
 	smp_store_release(&ctx->ring, ring);
-	ret = 0;
+	if (sq)
+		nb_sq_start(sq);
 	goto out;
+out_wq:
+	destroy_workqueue(wq);
 out_ring:
 	nb_ring_free(ring);
 out_user:

@@ -6,6 +6,10 @@
  * buffer. A leaf. Callers: submit.c and try.c (check); cached.c, filemap.c, miss.c and
  * worker.c (iterator). Context: any that may touch user memory. No locks, no references.
  */
+#include <linux/compat.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
 #include "internal.h"
 
 /* Make the iterator for what is left; an iterator is never kept over a wait. */
@@ -17,6 +21,55 @@ void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter)
 	}
 	iov_iter_init(iter, ITER_DEST, dst->iov, dst->nr_segs, dst->len);
 	iov_iter_advance(iter, done);
+}
+
+/**
+ * nb_dst_compat_vectors() - take the vectors of a 32-bit program
+ * @addr: its array
+ * @nr: how many, at most UIO_MAXIOV
+ * @fast: room for UIO_FASTIOV
+ * @iov: out: what was allocated, or NULL: they are in @fast
+ *
+ * As import_iovec(), which asks current whether the program is one: the thread of an
+ * SQTHREAD ring is not. Return: bytes in all, -EFAULT, -EINVAL, -ENOMEM.
+ */
+ssize_t nb_dst_compat_vectors(u64 addr, unsigned int nr, struct iovec *fast, struct iovec **iov)
+{
+#ifdef CONFIG_COMPAT
+	const struct compat_iovec __user *from = u64_to_user_ptr(addr);
+	struct iovec *to = fast;
+	struct compat_iovec v;
+	ssize_t total = 0;
+	unsigned int i;
+
+	*iov = NULL;
+	if (nr > UIO_FASTIOV) {
+		to = kmalloc_array(nr, sizeof(*to), GFP_KERNEL);
+		if (!to)
+			return -ENOMEM;
+	}
+	for (i = 0; i < nr; i++) {
+		if (copy_from_user(&v, from + i, sizeof(v)) ||
+		    !access_ok(compat_ptr(v.iov_base), v.iov_len)) {
+			total = -EFAULT;
+			break;
+		}
+		if ((compat_ssize_t)v.iov_len < 0) {
+			total = -EINVAL;
+			break;
+		}
+		to[i].iov_base = compat_ptr(v.iov_base);
+		to[i].iov_len = min_t(size_t, v.iov_len, MAX_RW_COUNT - total);
+		total += to[i].iov_len;
+	}
+	if (to != fast && total < 0)
+		kfree(to);
+	else if (to != fast)
+		*iov = to;
+	return total;
+#else
+	return -EOPNOTSUPP; /* there are no such programs */
+#endif
 }
 
 /* Check what a program said of offset and length; the address comes after the fd. */

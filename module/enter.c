@@ -24,6 +24,12 @@ struct nb_waiter {
 	u32 want;
 };
 
+/* The thread of an SQTHREAD ring found an SQ tail that cannot be. */
+static bool has_bad_tail(const struct nb_ctx *ctx)
+{
+	return ctx->sq && READ_ONCE(ctx->sq->bad_tail);
+}
+
 /*
  * Any context, also under a folio wait-queue lock with interrupts off. A woken read
  * counts only while it is on the list: one that another task took is that task's to
@@ -35,7 +41,7 @@ static bool enough(const struct nb_waiter *w)
 	int woken = listed ? atomic_read(&w->ctx->nr_ready) : 0;
 	u32 ready;
 
-	if (nb_ring_cq_ready(w->ring, &ready))
+	if (nb_ring_cq_ready(w->ring, &ready) || has_bad_tail(w->ctx))
 		return true; /* let the waiter find out */
 	if (listed && READ_ONCE(w->ctx->urgent))
 		return true;
@@ -85,7 +91,7 @@ static int nb_wait(struct nb_batch *b, struct nb_ring *ring, u32 want, ktime_t *
 	for (;;) {
 		nb_run_ready(b);
 		nb_flush(b);
-		if (nb_ring_cq_ready(ring, &ready))
+		if (nb_ring_cq_ready(ring, &ready) || has_bad_tail(b->ctx))
 			return -EINVAL;
 		if (ready >= want)
 			return 0;
@@ -112,6 +118,18 @@ static sigset_t sigset_of(u64 mask)
 	return set;
 }
 
+/* First for room in the SQ, if asked to, then for completions. */
+static int wait_for_both(struct nb_batch *b, struct nb_ring *ring, const struct nbread_enter *p,
+			 ktime_t *expires)
+{
+	int ret = 0;
+
+	if (p->flags & NBREAD_ENTER_SQ_WAIT)
+		ret = nb_sq_wait_room(b->ctx, expires);
+	/* Also without a wait: it runs what is ready. */
+	return ret ? ret : nb_wait(b, ring, p->min_complete, expires);
+}
+
 /* As ppoll(2): the mask holds during the wait and, after -EINTR, for the handler. */
 static int wait_masked(struct nb_batch *b, struct nb_ring *ring, const struct nbread_enter *p,
 		       ktime_t *expires)
@@ -120,11 +138,11 @@ static int wait_masked(struct nb_batch *b, struct nb_ring *ring, const struct nb
 	int ret;
 
 	if (!(p->flags & NBREAD_ENTER_SIGMASK))
-		return nb_wait(b, ring, p->min_complete, expires);
+		return wait_for_both(b, ring, p, expires);
 	mask = sigset_of(p->sigmask);
 	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	sigprocmask(SIG_SETMASK, &mask, &old);
-	ret = nb_wait(b, ring, p->min_complete, expires);
+	ret = wait_for_both(b, ring, p, expires);
 	if (ret == -EINTR) {
 		current->saved_sigmask = old;
 		set_restore_sigmask();
@@ -150,6 +168,17 @@ static ktime_t expiry(const struct nbread_enter *p)
 	return p->flags & NBREAD_ENTER_ABS ? t : ktime_add_safe(ktime_get(), t);
 }
 
+/* Take entries, or have the ring's thread take them. Return: how many, or -errno. */
+static int submit(struct nb_batch *b, struct nb_ring *ring, const struct nbread_enter *p)
+{
+	int ret;
+
+	if (!b->ctx->sq)
+		return p->to_submit ? nb_submit(b, ring, p->to_submit) : 0;
+	ret = nb_sq_enter(b->ctx, p->flags);
+	return ret ? ret : min(p->to_submit, ring->sq_mask + 1);
+}
+
 /**
  * nb_enter() - NBREAD_IOC_ENTER
  * @ctx: the context
@@ -160,7 +189,7 @@ static ktime_t expiry(const struct nbread_enter *p)
 long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p)
 {
 	struct nb_ring *ring = nb_ctx_ring(ctx);
-	int submitted = 0, ret = check_enter(p);
+	int submitted, ret = check_enter(p);
 	ktime_t expires;
 	struct nb_batch b;
 
@@ -172,16 +201,16 @@ long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p)
 		return -EPERM;
 	if (p->min_complete > ring->cq_mask + 1)
 		return -EINVAL;
+	if (!ctx->sq && (p->flags & (NBREAD_ENTER_SQ_WAKEUP | NBREAD_ENTER_SQ_WAIT)))
+		return -EINVAL;
 	if (p->flags & NBREAD_ENTER_TIMEOUT)
 		expires = expiry(p);
 
 	nb_batch_init(&b, ctx);
-	if (p->to_submit) {
-		submitted = nb_submit(&b, ring, p->to_submit);
-		if (submitted < 0)
-			return submitted;
-	}
-	if (p->min_complete) {
+	submitted = submit(&b, ring, p);
+	if (submitted < 0)
+		return submitted;
+	if (p->min_complete || (p->flags & NBREAD_ENTER_SQ_WAIT)) {
 		ret = wait_masked(&b, ring, p, p->flags & NBREAD_ENTER_TIMEOUT ? &expires : NULL);
 	} else {
 		nb_run_ready(&b);

@@ -62,7 +62,7 @@ void nb_fixed_file_use(struct nb_ctx *ctx, struct nb_file *nf, int index)
 
 	lockdep_assert_held(&ctx->lock);
 	slot = find_slot(ctx->files, index);
-	nb_file_known(nf, slot ? slot->file : NULL, slot ? slot->row : NULL);
+	nb_file_known(nf, ctx, slot ? slot->file : NULL, slot ? slot->row : NULL);
 	nf->borrowed = true;
 }
 
@@ -110,7 +110,7 @@ void nb_fixed_file_try(struct nb_ctx *ctx, struct nb_file *nf, int index)
 
 	if (!foreign)
 		slot = get_slot(ctx, index);
-	nb_file_known(nf, slot.file, slot.row);
+	nb_file_known(nf, NULL, slot.file, slot.row);
 	if (foreign)
 		nf->err = -EPERM;
 }
@@ -123,7 +123,7 @@ static int take(struct nb_slot *slot, int fd)
 	memset(slot, 0, sizeof(*slot));
 	if (fd == -1)
 		return 0;
-	nb_file_get(&nf, fd);
+	nb_file_get(&nf, NULL, fd);
 	if (nf.err) {
 		nb_file_put(&nf);
 		return nf.err;

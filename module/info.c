@@ -19,6 +19,7 @@ void nb_query(struct nbread_query *q)
 	q->abi_version = NBREAD_ABI_VERSION;
 	q->sqe_flags = NB_SQE_FLAGS;
 	q->cqe_flags = NB_CQE_FLAGS;
+	q->setup_flags = NB_SETUP_FLAGS;
 	q->enter_flags = NB_ENTER_FLAGS;
 	q->cancel_flags = NB_CANCEL_FLAGS;
 	q->register_ops = nb_register_served();
@@ -36,15 +37,16 @@ void nb_query(struct nbread_query *q)
 
 /**
  * nb_file_info() - NBREAD_IOC_FILE_INFO
+ * @ctx: the context, since an SQWQ ring serves files in its own way
  * @info: in and out, see the uapi header
  */
-int nb_file_info(struct nbread_file_info *info)
+int nb_file_info(struct nb_ctx *ctx, struct nbread_file_info *info)
 {
 	struct nb_file nf;
 
 	if (info->flags || info->resv[0] || info->resv[1])
 		return -EINVAL;
-	nb_file_get(&nf, info->fd);
+	nb_file_get(&nf, nb_ctx_ring(ctx) ? ctx : NULL, info->fd);
 	if (!nf.file)
 		return -EBADF;
 	info->path = nf.path;
@@ -99,6 +101,8 @@ void nb_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "nbread-hits:\t%llu\nnbread-waited:\t%llu\nnbread-punted:\t%llu\n", s.hits,
 		   s.waited, s.punted);
 	seq_printf(m, "nbread-files:\t%u\n", nb_files_set(ctx));
+	if (ctx->sq)
+		seq_printf(m, "nbread-sq-thread:\t%d\n", task_pid_nr(ctx->sq->thread->task));
 	seq_printf(m, "nbread-workers-max:\t%u\n", READ_ONCE(ctx->max_workers));
 	seq_printf(m, "nbread-cancelled:\t%llu\nnbread-inflight:\t%u\n", s.cancelled, inflight);
 	spin_lock(&ctx->req_lock);

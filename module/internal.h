@@ -3,11 +3,11 @@
  * internal.h - the objects of nbread and the way data flows between its files.
  *
  *   main (ioctl) -> register -> files
- *        |-> enter -> submit -> cached -> stacked -> filemap
- *                              |-> miss -> worker
- *                              '-> complete -> ring
+ *        |-> enter -> submit -> cached -> stacked, resident -> filemap
+ *  (thread) sqthread ->  |-> miss -> worker
+ *                        '-> complete -> ring
  *
- * A file calls to the right or down, never back. access, request, user, dst, ctx and
+ * A file calls to the right or down, never back. access, request, user, dst, sq, ctx and
  * ring are leaves. docs/design.md has the states, the references and the races.
  *
  * Locks, outermost first:
@@ -23,6 +23,7 @@
 #define NBREAD_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/cpumask.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/llist.h>
@@ -47,8 +48,12 @@
 #define NB_SQE_FLAGS \
 	(NBREAD_SQE_FIXED_FILE | NBREAD_SQE_CACHED | NBREAD_SQE_NOIO | NBREAD_SQE_ASYNC)
 #define NB_CQE_FLAGS (NBREAD_CQE_HIT | NBREAD_CQE_WAITED | NBREAD_CQE_PUNTED)
-#define NB_ENTER_FLAGS (NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK)
+#define NB_ENTER_FLAGS                                                                             \
+	(NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK | NBREAD_ENTER_SQ_WAKEUP | \
+	 NBREAD_ENTER_SQ_WAIT)
 #define NB_CANCEL_FLAGS (NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL)
+#define NB_SETUP_FLAGS \
+	(NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_SQWQ | NBREAD_SETUP_SQ_AFF | NBREAD_SETUP_ATTACH)
 #define NB_OPCODES (BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
 
 struct nb_files;
@@ -94,7 +99,9 @@ struct nb_stats {
  * @mm:		the owner, pinned by mmgrab(): who may ENTER, mmap and CANCEL
  * @lock:	see the top of this file
  * @ring:	NULL until SETUP; published with release, read with acquire
+ * @flags:	NBREAD_SETUP_*, constant from then on
  * @wq:		runs what would block, at most @max_workers at a time
+ * @sq:		of an SQTHREAD ring, else NULL; set before @ring is
  * @user:	who set the ring up, for the limits of user.c
  * @files:	registered files, see files.c; NULL if there are none
  * @cq_reserved: CQ slots promised to entries taken and not completed
@@ -113,8 +120,10 @@ struct nb_ctx {
 	struct mm_struct *mm;
 	struct mutex lock; /* SETUP, and taking entries off the SQ */
 	struct nb_ring *ring;
+	u32 flags;
 	struct workqueue_struct *wq;
 	u32 max_workers;
+	struct nb_sq *sq;
 	struct nb_user *user;
 
 	spinlock_t files_lock; /* files */
@@ -138,6 +147,78 @@ struct nb_ctx {
 	struct rcu_work close_work;
 	struct work_struct free_work;
 };
+
+/**
+ * struct nb_sqt - the kernel thread of one or more SQTHREAD rings of one mm
+ * @refs:	its rings, to the end of their contexts, and the thread itself
+ * @rings:	those that it did not drop; at 0 it ends
+ * @task:	itself
+ * @mm:		of the owners, pinned by mmgrab()
+ * @user:	who it counts for
+ * @cpus:	where it shall run
+ * @idle:	jiffies without work after which it sleeps
+ * @never_polls: it sleeps at once instead
+ * @asleep:	or about to: who has news wakes it
+ * @news:	rings that it shall serve from now on
+ * @list:	rings that it serves; this and what follows is the thread's alone
+ * @has_mm:	it uses @mm, with a reference by mmget()
+ * @gone:	there is nobody left in @mm: nothing is to be done but to drop rings
+ * @memcg:	of the owner, while @has_mm
+ * @old_memcg:	what was active before
+ */
+struct nb_sqt {
+	refcount_t refs;
+	refcount_t rings;
+	struct task_struct *task;
+	struct mm_struct *mm;
+	struct nb_user *user;
+	cpumask_var_t cpus;
+	unsigned long idle;
+	bool never_polls;
+
+	bool asleep ____cacheline_aligned_in_smp;
+	struct llist_head news;
+
+	struct list_head list ____cacheline_aligned_in_smp;
+	bool has_mm;
+	bool gone;
+	struct mem_cgroup *memcg;
+	struct mem_cgroup *old_memcg;
+};
+
+/**
+ * struct nb_sq - what an SQTHREAD ring has beyond others
+ * @ctx:	whose it is
+ * @thread:	who serves it, with a reference
+ * @node:	in the thread's list
+ * @news:	in the thread's llist, before that
+ * @owner:	the task that set it up: where an fd is looked up
+ * @cred:	who the thread reads as; under nb_ctx.lock
+ * @blkcg:	io cgroup of the owner, or NULL
+ * @compat:	the owner is a 32-bit program
+ * @closing:	the file is closed: take nothing more, drop it
+ * @bad_tail:	the program's SQ tail cannot be, as the thread found
+ * @room:	tasks that wait for a free slot in the SQ
+ */
+struct nb_sq {
+	struct nb_ctx *ctx;
+	struct nb_sqt *thread;
+	struct list_head node;
+	struct llist_node news;
+	struct task_struct *owner;
+	const struct cred *cred;
+	struct cgroup_subsys_state *blkcg;
+	bool compat;
+	bool closing;
+	bool bad_tail;
+	wait_queue_head_t room;
+};
+
+/* Is this the thread of an SQTHREAD ring? No other kernel thread takes entries. */
+static inline bool nb_is_sq_thread(void)
+{
+	return current->flags & PF_KTHREAD;
+}
 
 /**
  * struct nb_dst - where the bytes go; user memory of the owner's mm
@@ -168,6 +249,17 @@ enum nb_way {
 	NB_WAY_FILEMAP, /* filemap.c */
 	NB_WAY_READ_ITER, /* the file's own ->read_iter with IOCB_NOWAIT | IOCB_NOIO */
 	NB_WAY_STACKED, /* stacked.c */
+	NB_WAY_RESIDENT, /* resident.c; a READ of an SQWQ ring only */
+};
+
+/**
+ * struct nb_pins - folios that cannot leave the page cache by reclaim
+ * @fb:	with a reference each
+ * @marked: which of them had the readahead mark
+ */
+struct nb_pins {
+	struct folio_batch fb;
+	unsigned long marked;
 };
 
 /**

@@ -110,7 +110,7 @@ static long nb_ioc_file_info(struct nb_ctx *ctx, void __user *uarg, size_t usize
 	int ret = nb_copy_arg(&p, sizeof(p), sizeof(p), uarg, usize);
 
 	if (!ret)
-		ret = nb_file_info(&p);
+		ret = nb_file_info(ctx, &p);
 	return ret ? ret : nb_return_arg(uarg, usize, &p, sizeof(p));
 }
 
@@ -162,6 +162,9 @@ static int nb_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENXIO;
 	if (current->mm != ctx->mm)
 		return -EPERM;
+	/* A forked child could else have the thread read into its parent's memory. */
+	if (ctx->sq)
+		nb_vma_dontfork(vma);
 	return nb_ring_mmap(ring, vma);
 }
 

@@ -79,8 +79,9 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 		first = llist_add(&req->lnode, &ctx->ready);
 		if (more)
 			first |= !xchg(&ctx->urgent, true);
-		/* Full barrier: pairs with those of nb_wait() and nb_poll(). */
+		/* Full barrier: pairs with those of nb_wait(), nb_poll() and go_to_sleep(). */
 		woken = atomic_inc_return(&ctx->nr_ready);
+		nb_sq_kick(ctx);
 		/* after that barrier: either it sees the waiter or the waiter sees us */
 		if (waitqueue_active(&ctx->wait) && (first || is_enough(ctx, woken)))
 			nb_wake_waiters(ctx);
@@ -209,14 +210,6 @@ static bool reread(struct nb_req *req)
 	return ret >= 0 && (ret == req->dst.len || eof);
 }
 
-/* Give it to a worker, from the start if only one read under one lock will do. */
-static void punt(struct nb_batch *b, struct nb_req *req)
-{
-	if (nb_fm_is_atomic(req->row))
-		req->done = 0;
-	nb_punt(b, req);
-}
-
 /* The steps are over: @err is 0 at the end of the data. */
 static void finish(struct nb_batch *b, struct nb_req *req, int err)
 {
@@ -228,7 +221,7 @@ static void finish(struct nb_batch *b, struct nb_req *req, int err)
 	else if (reread(req))
 		nb_complete(b, req, req->done);
 	else
-		punt(b, req);
+		nb_punt(b, req);
 }
 
 /**
@@ -243,7 +236,7 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 
 	for (;;) {
 		if (!req->may_park)
-			return punt(b, req);
+			return nb_punt(b, req);
 		/* It may sleep, for a file system's metadata: show first what is done. */
 		nb_flush(b);
 		ret = arm(req);
@@ -264,7 +257,7 @@ void nb_miss(struct nb_batch *b, struct nb_req *req)
 			   (ret == -EOPNOTSUPP && !(req->file->f_flags & O_DIRECT)) ||
 			   (!ret && !nb_at_eof(req->file, req->pos + req->done))) {
 			/* an I/O error, no folio to wait on, a lock, or an end that moved */
-			return punt(b, req);
+			return nb_punt(b, req);
 		}
 		return finish(b, req, ret);
 	}
@@ -355,8 +348,10 @@ unsigned int nb_end_cancelled(struct nb_batch *b, u64 canceller)
 	/* A waiter may have looked while they were off the list. */
 	if (back) {
 		WRITE_ONCE(ctx->urgent, true);
+		/* The thread may have looked too. wq_has_sleeper() is a full barrier. */
 		if (wq_has_sleeper(&ctx->wait))
 			nb_wake_waiters(ctx);
+		nb_sq_kick(ctx);
 	}
 	return ended;
 }

@@ -50,6 +50,7 @@ static const struct nb_register_op nb_register_ops[] = {
 					   .nr = true,
 					   .off = true },
 	[NBREAD_UNREGISTER_FILES] = { .run = nb_unregister_files },
+	[NBREAD_REGISTER_CREDS] = { .run = nb_sq_register_creds },
 	[NBREAD_REGISTER_WORKERS] = { .run = register_workers, .nr = true },
 };
 

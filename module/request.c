@@ -23,9 +23,14 @@
 
 static struct kmem_cache *nb_req_cache;
 
-static struct cgroup_subsys_state *get_io_cgroup(void)
+/* The io cgroup that a read of @ctx (NULL: of the caller) is for, with a reference, or NULL. */
+struct cgroup_subsys_state *nb_get_io_cgroup(const struct nb_ctx *ctx)
 {
 #ifdef CONFIG_BLK_CGROUP
+	if (ctx && nb_is_sq_thread()) {
+		css_get(ctx->sq->blkcg);
+		return ctx->sq->blkcg;
+	}
 	return task_get_css(current, io_cgrp_id);
 #else
 	return NULL;
@@ -63,7 +68,7 @@ struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct
 	req->pos = rd->pos;
 	req->user_data = rd->user_data;
 	req->cred = get_current_cred();
-	req->blkcg = get_io_cgroup();
+	req->blkcg = nb_get_io_cgroup(ctx);
 	__module_get(THIS_MODULE); /* the ioctl's file holds one */
 
 	req->ctx = ctx;

@@ -17,6 +17,11 @@
  * | kernel     | SQ head | release in nb_ring_take     | program | acquire, sq_space_left  |
  * | kernel     | CQ tail | release in nb_ring_publish  | program | acquire, cq_ready/peek  |
  * | program    | CQ head | release, nbread_cq_advance  | kernel  | acquire in nb_ring_cq_ready |
+ * | kernel     | flags   | plain, then a full barrier (sqthread.c) | program | plain, after one |
+ *
+ * The last is a pair of stores and loads that cross: the thread stores NEED_WAKEUP and then
+ * looks at SQ tail and CQ head, the program stores one of these and then looks at the
+ * flags; a full barrier in between on both sides, so that one of the two sees the other.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -173,9 +178,27 @@ int nb_ring_mmap(struct nb_ring *ring, struct vm_area_struct *vma)
 	return vm_map_pages(vma, ring->pages, ring->nr_pages);
 }
 
+/* Tell the program of the thread. The word is ours, whatever the program writes there. */
+void nb_ring_set_sq_flags(struct nb_ring *ring, u32 flags)
+{
+	WRITE_ONCE(shared(ring)->sq_flags, flags);
+}
+
+/* A snapshot, for who does not take entries: is there something to be taken? */
+bool nb_ring_sq_is_empty(const struct nb_ring *ring)
+{
+	return READ_ONCE(shared(ring)->sq_tail) == READ_ONCE(ring->sq_head);
+}
+
+/* Another: must the program wait before it adds an entry? */
+bool nb_ring_sq_is_full(const struct nb_ring *ring)
+{
+	return READ_ONCE(shared(ring)->sq_tail) - READ_ONCE(ring->sq_head) > ring->sq_mask;
+}
+
 /**
  * nb_ring_sq_ready() - how many SQEs the program published
- * @ring: the ring; nb_ctx.lock is held
+ * @ring: the ring; nb_ctx.lock is held, or nobody else takes entries
  * @nr: out
  *
  * Return: 0, or -EINVAL for a tail that cannot be.
@@ -220,7 +243,7 @@ const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth)
 /* Take @nr SQEs: their slots are the program's again. */
 void nb_ring_take(struct nb_ring *ring, u32 nr)
 {
-	ring->sq_head += nr;
+	WRITE_ONCE(ring->sq_head, ring->sq_head + nr);
 	/* Pairs with the program's acquire of SQ head: the SQEs were read before. */
 	smp_store_release(&shared(ring)->sq_head, ring->sq_head);
 }

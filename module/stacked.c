@@ -67,38 +67,6 @@ static void start_readahead(struct file *file, loff_t pos, size_t len)
 		read_nowait(file, &nowhere, pos);
 }
 
-/*
- * Take the readahead marks of these folios off: under IOCB_NOIO, which RWF_NOWAIT may
- * mean, a marked folio is a miss; else the mark starts I/O, whose pages the next round
- * might take for resident. Return: which had one.
- */
-static unsigned long unmark(struct folio_batch *fb)
-{
-	unsigned long marked = 0;
-	unsigned int i;
-
-	BUILD_BUG_ON(ARRAY_SIZE(fb->folios) > BITS_PER_LONG);
-	for (i = 0; i < fb->nr; i++) {
-		if (!folio_test_uptodate(fb->folios[i]) || !folio_test_readahead(fb->folios[i]))
-			continue;
-		folio_clear_readahead(fb->folios[i]);
-		__set_bit(i, &marked);
-	}
-	return marked;
-}
-
-/* Give the folios back, and those their marks: the next reader does what they ask. */
-static void unpin(struct folio_batch *fb, unsigned long marked)
-{
-	unsigned int i;
-
-	for (i = 0; i < fb->nr; i++) {
-		if (test_bit(i, &marked))
-			folio_set_readahead(fb->folios[i]);
-		folio_put(fb->folios[i]);
-	}
-}
-
 /* What the rounds of a read came to. */
 struct nb_rounds {
 	size_t done;
@@ -112,14 +80,12 @@ struct nb_rounds {
 static ssize_t read_resident(struct nb_file *nf, struct inode *real, const struct nb_dst *dst,
 			     loff_t start, struct nb_rounds *r)
 {
-	struct folio_batch fb;
-	unsigned long marked;
 	ssize_t ret = -EAGAIN;
+	struct nb_pins pins;
 	size_t len;
 
 	while (r->done < dst->len && !fatal_signal_pending(current)) {
-		len = nb_fm_resident(real->i_mapping, start + r->done, dst->len - r->done, &fb);
-		marked = unmark(&fb);
+		len = nb_pins_take(&pins, real->i_mapping, start + r->done, dst->len - r->done);
 		ret = -EAGAIN;
 		/* Behind the end ask the file: only it knows where that is by now. */
 		if (!len && start + (loff_t)r->done >= i_size_read(real)) {
@@ -128,7 +94,7 @@ static ssize_t read_resident(struct nb_file *nf, struct inode *real, const struc
 		} else if (len) {
 			ret = read_through(nf->file, dst, r->done, start, len);
 		}
-		unpin(&fb, marked);
+		nb_pins_drop(&pins);
 		if (ret <= 0)
 			break;
 		r->done += ret;

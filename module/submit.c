@@ -4,7 +4,7 @@
  *
  * Role: read an SQE once, check it, answer it from the page cache, or make a
  * request of it and hand that to miss.c or worker.c.
- * Callers: enter.c. Context: task with the ring's mm.
+ * Callers: enter.c, sqthread.c. Context: task with the ring's mm; the thread uses it.
  * Locks: nb_ctx.lock over the whole batch (one submitter at a time; the program's
  * other threads may reap, cancel and run ready reads meanwhile).
  * References: a file is looked up once for a run of SQEs that name the same fd or index.
@@ -73,15 +73,18 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
  * Take the program's vectors: into @fast if they are few, else into memory that
  * rd->dst.iov then owns. Either way a copy, so that the array may be reused.
  */
-static int take_vectors(struct nb_read *rd, struct iovec *fast)
+static int take_vectors(const struct nb_ctx *ctx, struct nb_read *rd, struct iovec *fast)
 {
 	struct iovec *iov = fast;
 	struct iov_iter iter;
 	loff_t end;
 	ssize_t ret;
 
-	ret = import_iovec(ITER_DEST, u64_to_user_ptr(rd->dst.addr), rd->dst.nr_segs, UIO_FASTIOV,
-			   &iov, &iter);
+	if (nb_is_sq_thread() && ctx->sq->compat)
+		ret = nb_dst_compat_vectors(rd->dst.addr, rd->dst.nr_segs, fast, &iov);
+	else
+		ret = import_iovec(ITER_DEST, u64_to_user_ptr(rd->dst.addr), rd->dst.nr_segs,
+				   UIO_FASTIOV, &iov, &iter);
 	if (ret < 0)
 		return ret;
 	rd->dst.iov = iov ? iov : fast;
@@ -89,10 +92,10 @@ static int take_vectors(struct nb_read *rd, struct iovec *fast)
 	return check_add_overflow(rd->pos, (loff_t)ret, &end) ? -EINVAL : 0;
 }
 
-static int take_buffer(struct nb_read *rd, struct iovec *fast)
+static int take_buffer(const struct nb_ctx *ctx, struct nb_read *rd, struct iovec *fast)
 {
 	if (rd->opcode == NBREAD_OP_READV)
-		return take_vectors(rd, fast);
+		return take_vectors(ctx, rd, fast);
 	return access_ok(u64_to_user_ptr(rd->dst.addr), rd->dst.len) ? 0 : -EFAULT;
 }
 
@@ -137,7 +140,7 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read
 	if (rd->flags & NBREAD_SQE_FIXED_FILE)
 		nb_fixed_file_use(ctx, nf, rd->fd);
 	else
-		nb_file_get(nf, rd->fd);
+		nb_file_get(nf, ctx, rd->fd);
 	nf->fd = rd->fd;
 	nf->fixed = rd->flags & NBREAD_SQE_FIXED_FILE;
 }
@@ -146,6 +149,9 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read
 static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 			struct iovec *fast)
 {
+	/* On an SQWQ ring the call starts no I/O, not even readahead. */
+	u32 noio = b->ctx->flags & NBREAD_SETUP_SQWQ ? NBREAD_SQE_NOIO : 0;
+	bool cached = rd->flags & NBREAD_SQE_CACHED;
 	struct nb_cached c = {};
 	int err;
 
@@ -155,14 +161,14 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
 		err = -EPERM;
 	if (!err)
-		err = take_buffer(rd, fast);
+		err = take_buffer(b->ctx, rd, fast);
 	if (err) {
 		nb_post(b, rd->user_data, err, 0, false);
 		return;
 	}
-	if (nf->way == NB_WAY_WORKER) {
-		/* a CACHED read would have to wait: for a listener or a lock unknown */
-		if (rd->flags & NBREAD_SQE_CACHED)
+	if (nf->way == NB_WAY_WORKER || (nf->way == NB_WAY_RESIDENT && cached)) {
+		/* a CACHED read would have to wait: for a listener, a server or a lock unknown */
+		if (cached)
 			nb_post(b, rd->user_data, -EAGAIN, 0, false);
 		else
 			go_on(b, nf, rd, fast, 0);
@@ -177,9 +183,8 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		return;
 	}
 	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
-		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags);
-		if (c.complete || (c.res < 0 && c.res != -EAGAIN) ||
-		    (rd->flags & NBREAD_SQE_CACHED)) {
+		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags | noio);
+		if (c.complete || (c.res < 0 && c.res != -EAGAIN) || cached) {
 			nb_post(b, rd->user_data, c.res,
 				c.complete && nf->oracle ? NBREAD_CQE_HIT : 0, c.complete);
 			return;
@@ -210,7 +215,7 @@ static int reserve(struct nb_ctx *ctx, struct nb_ring *ring, u32 nr)
 	return ret;
 }
 
-/* A killed task stops early: give back what it reserved and did not take. */
+/* Who stops early gives back what it reserved and did not take. */
 static void unreserve(struct nb_ctx *ctx, u32 nr)
 {
 	spin_lock(&ctx->cq_lock);
@@ -219,9 +224,16 @@ static void unreserve(struct nb_ctx *ctx, u32 nr)
 	spin_unlock(&ctx->cq_lock);
 }
 
+/* A thread stops early whose ring was closed, a task that was killed. */
+static bool must_stop(const struct nb_ctx *ctx)
+{
+	return nb_is_sq_thread() ? READ_ONCE(ctx->sq->closing) : fatal_signal_pending(current);
+}
+
 /**
  * nb_submit() - take up to @nr entries and give each its first step
- * @b: batch of the calling task
+ * @b: batch of the calling task; or of the thread of an SQTHREAD ring, which reads as who
+ *	the ring does
  * @ring: its ring
  * @nr: how many at most
  *
@@ -230,6 +242,7 @@ static void unreserve(struct nb_ctx *ctx, u32 nr)
 int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 {
 	struct iovec fast[UIO_FASTIOV];
+	const struct cred *old = NULL;
 	struct nb_ctx *ctx = b->ctx;
 	struct nb_file nf = {};
 	struct nb_read rd;
@@ -237,8 +250,11 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 
 	if (mutex_lock_interruptible(&ctx->lock))
 		return -EINTR;
+	/* Under the lock, so that what is taken after REGISTER_CREDS is read as told. */
+	if (nb_is_sq_thread())
+		old = override_creds(ctx->sq->cred);
 	taken = reserve(ctx, ring, nr);
-	for (i = 0; i < taken && !fatal_signal_pending(current); i++) {
+	for (i = 0; i < taken && !must_stop(ctx); i++) {
 		err = read_sqe(nb_ring_sqe(ring, i), &rd);
 		if (err || rd.opcode == NBREAD_OP_NOP) {
 			nb_post(b, rd.user_data, err, 0, false);
@@ -252,6 +268,8 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	if (i < taken)
 		unreserve(ctx, taken - i);
 	nb_flush(b);
+	if (old)
+		revert_creds(old);
 	nb_file_keep(&nf);
 	mutex_unlock(&ctx->lock);
 	/* Last: an atime update may wait for a journal. */

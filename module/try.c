@@ -21,7 +21,7 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_
 	if (t->flags & NBREAD_SQE_FIXED_FILE)
 		nb_fixed_file_try(ctx, nf, t->fd);
 	else
-		nb_file_get(nf, t->fd);
+		nb_file_get(nf, NULL, t->fd);
 	nf->fd = t->fd;
 	nf->fixed = t->flags & NBREAD_SQE_FIXED_FILE;
 }

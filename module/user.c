@@ -3,8 +3,9 @@
  * user.c - what one user may hold: rings, and requests.
  *
  * Role: bound what outlives a call and is charged to no cgroup: kernel workers
- * (max_workers for each ring), and requests that were detached but whose disk has
- * not answered, which a program could else pile up by closing rings in a loop.
+ * (max_workers for each ring), threads that poll (SQTHREAD), and requests that were
+ * detached but whose disk has not answered, which a program could else pile up by closing
+ * rings in a loop.
  * Callers: ctx.c (rings), request.c (requests). Context: any that may take a
  * spinlock; not the wake callback. Locks: nb_users_lock, innermost.
  * References: a ring and each request hold one; the last frees.
@@ -22,12 +23,18 @@ struct nb_user {
 	refcount_t refs;
 	kuid_t uid;
 	atomic_t rings;
+	atomic_t threads;
 	atomic_t reqs;
 };
 
 static unsigned int nb_max_rings = 128;
 module_param_named(max_rings, nb_max_rings, uint, 0644);
 MODULE_PARM_DESC(max_rings, "Rings of one user without CAP_SYS_RESOURCE (default 128)");
+
+static unsigned int nb_max_sq_threads = 4;
+module_param_named(max_sq_threads, nb_max_sq_threads, uint, 0644);
+MODULE_PARM_DESC(max_sq_threads,
+		 "SQTHREAD threads of one user without CAP_SYS_RESOURCE (default 4)");
 
 static unsigned int nb_max_requests = 262144;
 module_param_named(max_requests, nb_max_requests, uint, 0644);
@@ -90,6 +97,24 @@ struct nb_user *nb_user_get_ring(void)
 void nb_user_put_ring(struct nb_user *u)
 {
 	atomic_dec(&u->rings);
+	put(u);
+}
+
+/* Count a thread, whose CPU time is nobody's. Return: false if the user has too many. */
+bool nb_user_get_thread(struct nb_user *u)
+{
+	if (atomic_inc_return(&u->threads) > READ_ONCE(nb_max_sq_threads) &&
+	    !capable(CAP_SYS_RESOURCE)) {
+		atomic_dec(&u->threads);
+		return false;
+	}
+	refcount_inc(&u->refs);
+	return true;
+}
+
+void nb_user_put_thread(struct nb_user *u)
+{
+	atomic_dec(&u->threads);
 	put(u);
 }
 

@@ -84,7 +84,7 @@ static int read_as_owner(struct nb_req *req)
  * Has the last process that used the mm exited? Workers that overlap keep mm_users
  * above zero, so that alone would let them read the whole queue of a dead process.
  */
-static bool mm_is_abandoned(struct mm_struct *mm)
+bool nb_mm_is_abandoned(struct mm_struct *mm)
 {
 #ifdef CONFIG_MEMCG
 	return !rcu_access_pointer(mm->owner);
@@ -107,7 +107,7 @@ static void nb_work(struct work_struct *work)
 	/* A second reference: nb_complete() gives the request's back before the flush. */
 	refcount_inc(&ctx->refs);
 	nb_batch_init(&b, ctx);
-	if (!mm_is_abandoned(ctx->mm) && mmget_not_zero(ctx->mm)) {
+	if (!nb_mm_is_abandoned(ctx->mm) && mmget_not_zero(ctx->mm)) {
 		kthread_use_mm(ctx->mm);
 		ret = read_as_owner(req);
 		kthread_unuse_mm(ctx->mm);
@@ -126,11 +126,16 @@ static void nb_work(struct work_struct *work)
  * nb_punt() - give a request to a worker
  * @b: batch of the calling task
  * @req: in state NB_RUN; may be gone when this returns
+ *
+ * The worker goes on behind what was delivered; from the start where only one read under
+ * one lock will do.
  */
 void nb_punt(struct nb_batch *b, struct nb_req *req)
 {
 	int old = NB_RUN;
 
+	if (nb_fm_is_atomic(req->row))
+		req->done = 0;
 	req->cqe_flags |= NBREAD_CQE_PUNTED;
 	INIT_WORK(&req->work, nb_work);
 	if (atomic_try_cmpxchg(&req->state, &old, NB_QUEUED))

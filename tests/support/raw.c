@@ -50,14 +50,19 @@ int raw_map(struct raw *r)
 
 int raw_open(struct raw *r, uint32_t sq_entries, uint32_t cq_entries)
 {
+	memset(r, 0, sizeof(*r));
+	r->p.sq_entries = sq_entries;
+	r->p.cq_entries = cq_entries;
+	return raw_open_p(r);
+}
+
+int raw_open_p(struct raw *r)
+{
 	int ret;
 
-	memset(r, 0, sizeof(*r));
 	r->fd = raw_open_fd();
 	if (r->fd < 0)
 		return r->fd;
-	r->p.sq_entries = sq_entries;
-	r->p.cq_entries = cq_entries;
 	ret = raw_ioctl(r->fd, NBREAD_IOC_SETUP, &r->p);
 	if (!ret)
 		ret = raw_map(r);
@@ -123,6 +128,37 @@ int raw_enter_ns(struct raw *r, uint32_t to_submit, uint32_t min_complete, uint6
 	};
 
 	return raw_ioctl(r->fd, NBREAD_IOC_ENTER, &e);
+}
+
+int raw_enter_flags(struct raw *r, uint32_t to_submit, uint32_t min_complete, uint32_t flags,
+		    uint64_t timeout_ns)
+{
+	struct nbread_enter e = {
+		.to_submit = to_submit,
+		.min_complete = min_complete,
+		.flags = flags | (timeout_ns ? NBREAD_ENTER_TIMEOUT : 0),
+		.timeout_ns = timeout_ns,
+	};
+
+	return raw_ioctl(r->fd, NBREAD_IOC_ENTER, &e);
+}
+
+bool raw_asleep(const struct raw *r)
+{
+	return __atomic_load_n(r->sq_flags, __ATOMIC_RELAXED) & NBREAD_SQ_NEED_WAKEUP;
+}
+
+int raw_hand_over(struct raw *r)
+{
+	int ret;
+
+	raw_publish(r);
+	/* The tail before the look; pairs with the barrier of the module before it sleeps. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!raw_asleep(r))
+		return 0;
+	ret = raw_enter_flags(r, 0, 0, NBREAD_ENTER_SQ_WAKEUP, 0);
+	return ret < 0 ? ret : 1;
 }
 
 uint32_t raw_cq_ready(const struct raw *r)

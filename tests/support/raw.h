@@ -35,6 +35,9 @@ int raw_open_fd(void);
 /** raw_open - raw_open_fd(), SETUP and mmap; cq_entries 0: the default */
 int raw_open(struct raw *r, uint32_t sq_entries, uint32_t cq_entries);
 
+/** raw_open_p - the same with what is in r->p: sq_entries, flags and so on */
+int raw_open_p(struct raw *r);
+
 /** raw_map - mmap after a SETUP whose result is in r->p */
 int raw_map(struct raw *r);
 
@@ -55,6 +58,20 @@ int raw_enter(struct raw *r, uint32_t to_submit, uint32_t min_complete);
 
 /** raw_enter_ns - ENTER with a relative timeout */
 int raw_enter_ns(struct raw *r, uint32_t to_submit, uint32_t min_complete, uint64_t timeout_ns);
+
+/** raw_enter_flags - ENTER with flags, and a relative timeout if it is not 0 */
+int raw_enter_flags(struct raw *r, uint32_t to_submit, uint32_t min_complete, uint32_t flags,
+		    uint64_t timeout_ns);
+
+/** raw_asleep - whether the thread of an SQTHREAD ring says that it sleeps */
+bool raw_asleep(const struct raw *r);
+
+/**
+ * raw_hand_over - raw_publish(), and ENTER if the thread of an SQTHREAD ring sleeps
+ *
+ * How many calls that took, 0 or 1, or -errno.
+ */
+int raw_hand_over(struct raw *r);
 
 /** raw_cq_ready - completions that wait in the CQ */
 uint32_t raw_cq_ready(const struct raw *r);

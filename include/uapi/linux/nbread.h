@@ -62,7 +62,9 @@
  * A kernel thread takes submissions, with no system call while it polls. It reads
  * as who called SETUP was then, until NBREAD_REGISTER_CREDS: the credentials of a
  * thread that fills the SQ later do not matter. fd is looked up in the files of the
- * process of that caller. ENTER takes no entry itself: it answers to_submit.
+ * process of that caller. ENTER takes no entry itself: it answers to_submit. Its mapping
+ * is not inherited by fork(2). -EMFILE: the user has max_sq_threads threads (a parameter of
+ * the module), and no CAP_SYS_RESOURCE.
  */
 #define NBREAD_SETUP_SQTHREAD (1U << 0)
 /*
@@ -70,21 +72,24 @@
  * and finish it, so that the caller never waits in a file system for a miss.
  * Resident bytes of files that are else read by a worker alone (FUSE, NFS, 9p) are
  * read in the call too, by the file's own read, which may ask the server whether
- * they are still current.
+ * they are still current; so not with CACHED, which never waits. A CACHED miss starts
+ * no readahead on such a ring: a READ, which costs the caller no more, does.
  */
 #define NBREAD_SETUP_SQWQ (1U << 1)
 /* With SQTHREAD: the thread runs on the CPU sq_thread_cpu (else -EINVAL). */
 #define NBREAD_SETUP_SQ_AFF (1U << 2)
 /*
  * With SQTHREAD: no thread of its own, but the one of the ring attach_fd, which the
- * same process must have set up with SQTHREAD; its idle time and CPU hold.
+ * same process must have set up with SQTHREAD (else -EBADF, -EINVAL, -EPERM); its idle
+ * time and CPU hold, and none may be given.
  */
 #define NBREAD_SETUP_ATTACH (1U << 3)
 
 /* SQ flags: the word at sq_off.flags, written by the kernel */
 /*
  * The thread of an SQTHREAD ring sleeps: after the SQ tail was stored, a full barrier
- * and a look at this word, call ENTER with NBREAD_ENTER_SQ_WAKEUP.
+ * and a look at this word, call ENTER with NBREAD_ENTER_SQ_WAKEUP. Likewise after the
+ * CQ head was stored while the SQ holds entries: a full CQ stops the thread.
  */
 #define NBREAD_SQ_NEED_WAKEUP (1U << 0)
 
@@ -226,7 +231,10 @@ struct nbread_setup {
 #define NBREAD_ENTER_SIGMASK (1U << 2)
 /* Wake the thread of an SQTHREAD ring (else -EINVAL). */
 #define NBREAD_ENTER_SQ_WAKEUP (1U << 3)
-/* First wait until the thread of an SQTHREAD ring (else -EINVAL) left room in the SQ. */
+/*
+ * First wait until the thread of an SQTHREAD ring (else -EINVAL) left room in the SQ; not
+ * while the CQ is full, when only the program can make room.
+ */
 #define NBREAD_ENTER_SQ_WAIT (1U << 4)
 
 /**

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sqwq.c - what an SQWQ ring makes of a file system whose files cannot wait by callback.
+ *
+ *   sqwq KIND [CACHED]      CACHED: how many cached reads, 100000 if it is not given
+ *
+ * KIND is one of tests/vm/kind, made on a null_blk that takes 10 ms a read. Reads cold
+ * pages at random, 4 KiB each, one at a time and 32 at a time; then CACHED resident ones.
+ * Prints the throughputs, how long the calls that submitted took, and three TAP lines:
+ * depth 32 reads at least eight times as much as depth 1, those calls are short (99.9 in a
+ * hundred within a tenth of the device's latency), no cached read needs a worker.
+ * Exit status: 0 passed, 1 not, 77 this kernel does not have KIND.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nbtest.h"
+#include "raw.h"
+
+#define PG 4096
+#define DEPTH 32
+#define FILE_PAGES 8192
+#define FEW 100 /* reads at depth 1 */
+#define MANY 2000 /* reads at depth 32 */
+#define DIR_PATH "/run/nbt-sqwq"
+#define ID 46
+
+static struct raw ring;
+static unsigned char bufs[DEPTH][PG] __attribute__((aligned(PG)));
+static uint64_t took[FEW + MANY];
+static unsigned int calls, punted;
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+/* Each page once: an odd multiplier is a permutation of a power of two. */
+static uint64_t nth_off(unsigned int n)
+{
+	return (uint64_t)(n * 2654435761U % FILE_PAGES) * PG;
+}
+
+static void submit(int fd, unsigned int n, unsigned int slot)
+{
+	struct nbread_sqe *sqe = raw_sqe(&ring);
+	uint64_t start;
+
+	raw_prep_read(sqe, fd, bufs[slot], PG, nth_off(n), (uint64_t)slot << 32 | n);
+	raw_publish(&ring);
+	start = now_ns();
+	if (raw_enter(&ring, 1, 0) != 1)
+		nbtest_fatal("ENTER did not take the read");
+	took[calls++] = now_ns() - start;
+}
+
+static unsigned int reap(void)
+{
+	struct nbread_cqe cqe;
+
+	if (!raw_cq_ready(&ring) && raw_enter_ns(&ring, 0, 1, UINT64_C(60000000000)))
+		nbtest_fatal("no completion came");
+	raw_reap(&ring, &cqe);
+	if (cqe.res != PG)
+		nbtest_fatal("read: %s", strerror(-cqe.res));
+	nbtest_check_bytes(bufs[cqe.user_data >> 32], PG, nth_off((unsigned int)cqe.user_data), ID,
+			   1);
+	punted += !!(cqe.flags & NBREAD_CQE_PUNTED);
+	return (unsigned int)(cqe.user_data >> 32);
+}
+
+/* @nr reads from the @from'th on, @depth at a time. Return: reads a second. */
+static double cold(int fd, unsigned int from, unsigned int nr, unsigned int depth)
+{
+	uint64_t start = now_ns();
+	unsigned int next = 0;
+
+	for (; next < depth; next++)
+		submit(fd, from + next, next);
+	for (; next < nr; next++)
+		submit(fd, from + next, reap());
+	for (unsigned int i = 0; i < depth; i++)
+		reap();
+	return nr * 1e9 / (double)(now_ns() - start);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int line(int good, const char *kind, const char *test)
+{
+	printf("%s on_%s_%s\n", good ? "ok" : "not ok", kind, test);
+	return !good;
+}
+
+/* The server's cache too: all of it. */
+static void make_cold(int fd)
+{
+	nbtest_evict(fd);
+	nbtest_drop_caches();
+	nbtest_evict(fd);
+}
+
+static int run(const char *kind, unsigned int cached)
+{
+	struct nbtest_file file;
+	double one, many;
+	int bad;
+
+	nbtest_file_new_in(&file, DIR_PATH, ID, FILE_PAGES * PG);
+	if (posix_fadvise(file.fd, 0, 0, POSIX_FADV_RANDOM))
+		nbtest_fatal("fadvise");
+	ring.p.sq_entries = DEPTH;
+	ring.p.flags = NBREAD_SETUP_SQWQ;
+	if (raw_open_p(&ring))
+		nbtest_fatal("no SQWQ ring");
+	make_cold(file.fd);
+	one = cold(file.fd, 0, FEW, 1);
+	many = cold(file.fd, FEW, MANY, DEPTH);
+	qsort(took, calls, sizeof(took[0]), by_value);
+	printf("# %s: depth 1 %.0f/s, depth %d %.0f/s, %.1f times; %u of %u by a worker\n", kind,
+	       one, DEPTH, many, many / one, punted, FEW + MANY);
+	printf("# %s: submitting calls: half %.0f us, 99 %% %.0f us, 99.9 %% %.0f us, longest %.0f us\n",
+	       kind, (double)took[calls / 2] / 1e3, (double)took[calls * 99 / 100] / 1e3,
+	       (double)took[calls * 999 / 1000] / 1e3, (double)took[calls - 1] / 1e3);
+	bad = line(many >= 8 * one, kind, "reads_at_depth_32_run_side_by_side");
+	bad |= line(took[calls * 999 / 1000] <= 1000000, kind, "the_call_does_not_wait_for_a_miss");
+
+	nbtest_warm(file.fd);
+	punted = 0;
+	for (unsigned int i = 0; i < cached; i++) {
+		calls = 0;
+		submit(file.fd, i, 0);
+		reap();
+	}
+	printf("# %s: %u cached reads, %u by a worker\n", kind, cached, punted);
+	bad |= line(!punted, kind, "cached_reads_need_no_worker");
+	raw_close(&ring);
+	nbtest_file_free(&file);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	int ret;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: %s KIND [CACHED]\n", argv[0]);
+		return 2;
+	}
+	nbtest_must_sh("modprobe null_blk nr_devices=1 memory_backed=1 gb=1 irqmode=2 "
+		       "completion_nsec=10000000");
+	ret = nbtest_sh("tests/vm/kind up %s /dev/nullb0 " DIR_PATH, argv[1]);
+	if (ret)
+		return ret;
+	puts("1..3");
+	ret = run(argv[1], argc == 3 ? (unsigned int)atoi(argv[2]) : 100000);
+	nbtest_must_sh("tests/vm/kind down %s " DIR_PATH " && rmmod null_blk", argv[1]);
+	return ret;
+}
