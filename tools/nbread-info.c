@@ -59,8 +59,20 @@ static const struct flag_name sqe_flags[] = {
 };
 
 static const struct flag_name setup_flags[] = {
-	{ 0, "SQTHREAD" },
-	{ 1, "SQWQ" },
+	{ 0, "SQTHREAD" }, { 1, "SQWQ" }, { 2, "SQ_AFF" }, { 3, "ATTACH" }, { 0, NULL },
+};
+
+static const struct flag_name register_ops[] = {
+	{ NBREAD_REGISTER_FILES, "FILES" },
+	{ NBREAD_REGISTER_FILES_UPDATE, "FILES_UPDATE" },
+	{ NBREAD_UNREGISTER_FILES, "UNREGISTER_FILES" },
+	{ NBREAD_REGISTER_BUFFERS, "BUFFERS" },
+	{ NBREAD_REGISTER_BUFFERS_UPDATE, "BUFFERS_UPDATE" },
+	{ NBREAD_UNREGISTER_BUFFERS, "UNREGISTER_BUFFERS" },
+	{ NBREAD_REGISTER_EVENTFD, "EVENTFD" },
+	{ NBREAD_UNREGISTER_EVENTFD, "UNREGISTER_EVENTFD" },
+	{ NBREAD_REGISTER_CREDS, "CREDS" },
+	{ NBREAD_REGISTER_WORKERS, "WORKERS" },
 	{ 0, NULL },
 };
 
@@ -92,6 +104,7 @@ static void print_query(const struct nbread_query *q)
 	print_bits("operations", q->opcodes, opcodes);
 	print_bits("read flags", q->sqe_flags, sqe_flags);
 	print_bits("set-up flags", q->setup_flags, setup_flags);
+	print_bits("registrations", q->register_ops, register_ops);
 	printf("cached bytes     %s\n",
 	       q->filemap ? "by folio look-up where the file system allows it" :
 			    "by ->read_iter only: the module was loaded with filemap=0");
@@ -100,6 +113,8 @@ static void print_query(const struct nbread_query *q)
 	printf("one read         up to %u bytes, %u vectors\n", q->max_len, q->max_iov);
 	printf("one TRY call     up to %u reads\n", q->max_try);
 	printf("workers          up to %u a ring\n", q->max_workers);
+	printf("registered       up to %u files and %u buffers a ring\n", q->max_files,
+	       q->max_buffers);
 }
 
 static const char *path_name(__u32 path)

@@ -40,8 +40,21 @@ a_refused_file_is_status_3()
 	grep -q '^/proc/self/status: refused: it has no page cache' out
 }
 
+without_a_file_it_lists_what_the_module_can_do()
+{
+	"$info" >out
+	grep -qx "device  */dev/nbread can be used by this user" out
+	grep -qE '^operations  *NOP READ READV( |$)' out
+	grep -qE '^set-up flags  *[A-Z]|^set-up flags  *none$' out
+	grep -qE '^registrations .* WORKERS$' out
+	grep -qE '^registered  *up to [0-9]+ files and [0-9]+ buffers a ring$' out
+	# Every bit that this module reports has a name in this program.
+	! grep 'and others' out
+}
+
 mkdir -p "$dir"/{lower,upper,work,merged}
 echo content >"$dir/lower/file"
+tap without_a_file_it_lists_what_the_module_can_do
 tap a_file_with_callbacks_needs_no_worker
 tap a_file_in_memory_is_answered_in_the_call
 tap a_file_of_an_overlay_is_answered_in_the_call
