@@ -12,11 +12,13 @@
 #ifndef NBREAD_BACKEND_H
 #define NBREAD_BACKEND_H
 
+#include <stdbool.h>
 #include <libnbread.h>
 
 /**
  * struct nbread_backend_ops - one backend; all return 0 or a count, or -errno
  * @id:		what nbread_backend() says
+ * @always_enter: ENTER has something to do even when nothing is in flight
  * @init:	set up the rings as @p says and fill @ring (zeroed, ops set, ring_fd
  *		-1) and the out members of @p; after an error nothing is left behind
  * @exit:	undo that, without waiting for reads in flight
@@ -29,6 +31,7 @@
  */
 struct nbread_backend_ops {
 	enum nbread_backend id;
+	bool always_enter;
 	int (*init)(struct nbread *ring, struct nbread_setup *p);
 	void (*exit)(struct nbread *ring);
 	int (*enter)(struct nbread *ring, struct nbread_enter *e);
@@ -40,8 +43,13 @@ struct nbread_backend_ops {
 };
 
 extern const struct nbread_backend_ops nbread_module_ops;
+extern const struct nbread_backend_ops nbread_threads_ops;
 
 /* The backend that the environment asks for, or the best one; 0 or -errno. */
 int nbread_backend_select(const struct nbread_backend_ops **ops);
+
+/* The one to take when @ops said @err; NULL: none, the error is the program's to know. */
+const struct nbread_backend_ops *nbread_backend_instead(const struct nbread_backend_ops *ops,
+							int err);
 
 #endif /* NBREAD_BACKEND_H */

@@ -92,5 +92,12 @@ int nbread_query(struct nbread *ring, struct nbread_query *q)
 	if (ring)
 		return ring->ops->query(ring, q);
 	ret = nbread_backend_select(&ops);
-	return ret < 0 ? ret : ops->query(NULL, q);
+	if (ret < 0)
+		return ret;
+	do {
+		ret = ops->query(NULL, q);
+		if (ret < 0)
+			ops = nbread_backend_instead(ops, ret);
+	} while (ret < 0 && ops);
+	return ret;
 }

@@ -14,20 +14,25 @@ static void ring_clear(struct nbread *ring)
 int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbread_setup *p)
 {
 	const struct nbread_backend_ops *ops;
-	struct nbread_setup setup = *p;
+	struct nbread_setup setup;
 	int ret;
 
 	ring_clear(ring);
 	ret = nbread_backend_select(&ops);
 	if (ret < 0)
 		return ret;
-	setup.sq_entries = entries;
-	ring->ops = ops;
-	ret = ops->init(ring, &setup);
-	if (ret < 0) {
-		ring_clear(ring);
+	do {
+		setup = *p;
+		setup.sq_entries = entries;
+		ring->ops = ops;
+		ret = ops->init(ring, &setup);
+		if (ret < 0) {
+			ring_clear(ring);
+			ops = nbread_backend_instead(ops, ret);
+		}
+	} while (ret < 0 && ops);
+	if (ret < 0)
 		return ret;
-	}
 	ret = nbread_locks_init(ring);
 	if (ret < 0) {
 		ops->exit(ring);

@@ -216,7 +216,7 @@ void nbread_explain(int ret)
 	case -EOPNOTSUPP:
 	case -EINVAL:
 		say("NBREAD_BACKEND in the environment names a backend that this library cannot give.");
-		advise("Unset it, or set it to: module");
+		advise("Unset it, or set it to: module, or threads");
 		break;
 	default:
 		snprintf(line, sizeof(line), "%s: %s", NBREAD_DEVICE, strerror(-ret));

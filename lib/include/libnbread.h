@@ -51,10 +51,12 @@ extern "C" {
  * @ring:	filled; what it held before does not matter
  * @setup_flags: NBREAD_SETUP_*
  *
- * The environment variable NBREAD_BACKEND forces a backend: "module" or
- * "threads" (ignored in set-user-ID programs).
+ * The module serves the ring; where it is not to be had (-ENODEV, -EACCES or -EPERM
+ * below) threads of the process do, with the same calls (docs/backends.md says what is
+ * different). The environment variable NBREAD_BACKEND forces one, "module" or "threads"
+ * (ignored in set-user-ID programs); nbread_backend() tells which it is.
  *
- * Return: 0, or
+ * Return: 0, or, the first three only with NBREAD_BACKEND=module,
  * -ENODEV	no /dev/nbread: the module is not loaded, or in a container: the device was
  *		not passed in
  * -EACCES	no permission on the node (its group, usually), or it lies on a nodev mount
@@ -62,7 +64,7 @@ extern "C" {
  *		forbids it
  * -EINVAL	@entries is 0 or above nbread_query.max_sq_entries, unknown flag, or an
  *		unknown NBREAD_BACKEND
- * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks, or NBREAD_BACKEND=threads
+ * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks
  * -EPROTO	the device answered with a layout that cannot be
  * -ENOMEM, -EMFILE, -ENFILE
  */

@@ -8,6 +8,8 @@
  *   --part I/N   only every Nth test, from the Ith on: N of these make the whole
  *   --list       only the names of the tests
  *
+ * A tier may know more options: runner_option() in runner.h.
+ *
  * Environment: CK_RUN_CASE=name runs one test; CK_TAP_LOG_FILE_NAME=F writes the
  * results to F as they come, how many there will be to F.plan (so that a runner
  * that dies is found out), and the skipped ones to F.skip.
@@ -60,6 +62,8 @@ int main(int argc, char **argv)
 	int failed;
 
 	for (int i = 1; i < argc; i++) {
+		if (runner_option && runner_option(argv[i], argv[i + 1], &i))
+			continue;
 		if (strcmp(argv[i], "--list") == 0) {
 			list_only = true;
 		} else if (strcmp(argv[i], "--part") != 0 || ++i == argc ||
@@ -72,6 +76,10 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; runner_suites[i]; i++)
 		srunner_add_suite(sr, runner_suites[i]());
+	if (runner_suites_made && runner_suites_made()) {
+		srunner_free(sr);
+		return 0;
+	}
 	if (list_only) {
 		srunner_free(sr);
 		return 0;

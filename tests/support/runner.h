@@ -21,4 +21,11 @@ bool runner_mine(void);
 /** runner_planned - how many tests were added that CK_RUN_CASE lets run */
 unsigned int runner_planned(void);
 
+/*
+ * A tier may have these: an option of its own (true: it was one; *at moves on when @next is
+ * its value), and a look at the suites before anything runs (true: run nothing).
+ */
+bool runner_option(const char *option, const char *next, int *at) __attribute__((weak));
+bool runner_suites_made(void) __attribute__((weak));
+
 #endif /* NBTEST_RUNNER_H */

@@ -103,12 +103,24 @@ START_TEST(query_without_a_ring_opens_and_closes_the_device)
 }
 END_TEST
 
-START_TEST(query_without_a_ring_and_without_a_device_is_enodev)
+START_TEST(query_without_a_ring_asks_the_module_that_was_named_alone)
+{
+	struct nbread_query q;
+
+	setenv("NBREAD_BACKEND", "module", 1);
+	fake.open_error = -ENOENT;
+	ck_assert_int_eq(nbread_query(NULL, &q), -ENODEV);
+}
+END_TEST
+
+START_TEST(query_without_a_ring_and_without_a_device_asks_the_threads)
 {
 	struct nbread_query q;
 
 	fake.open_error = -ENOENT;
-	ck_assert_int_eq(nbread_query(NULL, &q), -ENODEV);
+	ck_assert_int_eq(nbread_query(NULL, &q), 0);
+	ck_assert_uint_eq(q.abi_version, NBREAD_ABI_VERSION);
+	ck_assert_uint_eq(q.cqe_flags, NBREAD_CQE_HIT | NBREAD_CQE_PUNTED);
 }
 END_TEST
 
@@ -134,7 +146,8 @@ Suite *check_calls_suite(void)
 	nbtest_add_fixture(s, file_info_clears_what_the_caller_left_in_it, setup, NULL);
 	nbtest_add_fixture(s, query_of_a_ring_asks_its_own_device, setup, NULL);
 	nbtest_add(s, query_without_a_ring_opens_and_closes_the_device);
-	nbtest_add(s, query_without_a_ring_and_without_a_device_is_enodev);
+	nbtest_add(s, query_without_a_ring_asks_the_module_that_was_named_alone);
+	nbtest_add(s, query_without_a_ring_and_without_a_device_asks_the_threads);
 	nbtest_add(s, query_that_fails_without_a_ring_closes_the_device);
 	return s;
 }

@@ -114,6 +114,7 @@ static const struct {
 
 START_TEST(open_error)
 {
+	setenv("NBREAD_BACKEND", "module", 1);
 	fake.open_error = open_errors[_i].error;
 	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), open_errors[_i].want);
 	ck_assert_uint_eq(fake.closes, 0);
@@ -178,7 +179,6 @@ static const struct {
 } backends[] = {
 	{ "backend_module_is_taken_by_name", "module", 0 },
 	{ "an_empty_backend_variable_is_as_unset", "", 0 },
-	{ "backend_threads_is_not_there_yet", "threads", -EOPNOTSUPP },
 	{ "an_unknown_backend_is_einval", "kernel", -EINVAL },
 	{ "a_backend_name_is_case_sensitive", "Module", -EINVAL },
 	{ "a_longer_backend_name_is_einval", "module2", -EINVAL },
@@ -206,6 +206,59 @@ START_TEST(backend_module_without_the_device_is_enodev)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	int *where, error, want;
+} instead[] = {
+	{ "without_the_device_node_threads_serve", &fake.open_error, -ENOENT, 0 },
+	{ "a_node_without_its_driver_lets_threads_serve", &fake.open_error, -ENXIO, 0 },
+	{ "without_permission_threads_serve", &fake.open_error, -EACCES, 0 },
+	{ "where_a_device_cgroup_forbids_it_threads_serve", &fake.open_error, -EPERM, 0 },
+	{ "where_setup_is_forbidden_threads_serve", &fake.setup_error, -EPERM, 0 },
+	{ "too_many_open_files_are_told", &fake.open_error, -EMFILE, -EMFILE },
+	{ "an_interrupted_open_is_told", &fake.open_error, -EINTR, -EINTR },
+	{ "a_module_that_does_not_know_query_is_told", &fake.query_error, -ENOTTY, -ENOTTY },
+	{ "no_memory_in_the_module_is_told", &fake.setup_error, -ENOMEM, -ENOMEM },
+	{ "a_limit_of_the_module_is_told", &fake.setup_error, -EMFILE, -EMFILE },
+};
+
+START_TEST(threads_instead)
+{
+	*instead[_i].where = instead[_i].error;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), instead[_i].want);
+	ck_assert_uint_eq(fake.opens, fake.closes);
+	if (!instead[_i].want)
+		ck_assert_int_eq(nbread_backend(&ring), NBREAD_BACKEND_THREADS);
+	nbread_queue_exit(&ring);
+	ck_assert_uint_eq(fake.portable_maps, 0);
+}
+END_TEST
+
+START_TEST(a_broken_module_is_not_hidden_by_threads)
+{
+	fake.query.max_try = 0;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -EPROTO);
+	assert_nothing_left_behind();
+}
+END_TEST
+
+START_TEST(backend_threads_opens_no_device)
+{
+	setenv("NBREAD_BACKEND", "threads", 1);
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), 0);
+	ck_assert_int_eq(nbread_backend(&ring), NBREAD_BACKEND_THREADS);
+	ck_assert_uint_eq(fake.opens, 0);
+}
+END_TEST
+
+START_TEST(what_threads_do_not_serve_is_eopnotsupp_and_not_the_modules_error)
+{
+	fake.open_error = -ENOENT;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, NBREAD_SETUP_SQTHREAD), -EOPNOTSUPP);
+	ck_assert_uint_eq(fake.portable_maps, 0);
+}
+END_TEST
+
 Suite *check_setup_suite(void)
 {
 	Suite *s = suite_create("setup");
@@ -226,5 +279,9 @@ Suite *check_setup_suite(void)
 	nbtest_add_table(s, needed_limit, needed_limits);
 	nbtest_add_table(s, backend_variable, backends);
 	nbtest_add(s, backend_module_without_the_device_is_enodev);
+	nbtest_add_table(s, threads_instead, instead);
+	nbtest_add(s, a_broken_module_is_not_hidden_by_threads);
+	nbtest_add(s, backend_threads_opens_no_device);
+	nbtest_add(s, what_threads_do_not_serve_is_eopnotsupp_and_not_the_modules_error);
 	return s;
 }

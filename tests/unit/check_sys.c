@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The real lib/sys.c, which fake_sys.c replaces for the other suites: included
- * here under other names. -errno comes back, and errno is as it was.
+ * The real lib/sys.c, which fake_sys.c replaces for the other suites: here under
+ * other names. -errno comes back, and errno is as it was.
  */
-#define nbread_sys_open real_open
-#define nbread_sys_close real_close
-#define nbread_sys_ioctl real_ioctl
-#define nbread_sys_mmap real_mmap
-#define nbread_sys_munmap real_munmap
-#define nbread_sys_now_ns real_now_ns
-#include "../../lib/sys.c"
-
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include "nbtest.h"
 #include "fake.h"
+#include "real_sys.h"
 
 #define MARK 4711 /* no errno */
 

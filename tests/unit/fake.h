@@ -21,7 +21,7 @@ struct fake {
 	/* What the device is like */
 	struct nbread_query query;
 	__u32 first_index; /* where SQ and CQ indices start */
-	__u64 now_ns; /* what the clock says */
+	__u64 now_ns; /* what the clock says; 0: the time */
 	bool shared; /* many threads use it, and a wait really waits */
 
 	/* Faults: -errno, or 0 */
@@ -45,6 +45,16 @@ struct fake {
 	bool all_miss; /* TRY finds nothing cached */
 	unsigned set_max; /* slots that one REGISTER of an update sets */
 
+	/* The portable backend: fake_files.c */
+	int nowait_error; /* of each RWF_NOWAIT read */
+	int blocking_error; /* of each other read of a file */
+	unsigned fail_memory, fail_eventfd; /* the nth one fails */
+	int memfd_error, wipe_error, dup_error, may_write_error;
+	bool dax, other_owner; /* what files are like */
+	int kernel; /* 256 * major + minor; 0: that of this machine */
+	unsigned nowait_reads, blocking_reads, waits, readaheads, portable_maps;
+	__u64 readahead_off, readahead_len;
+
 	/* What was asked for */
 	char path[64];
 	unsigned opens, closes, mmaps, munmaps, enters, tries;
@@ -60,6 +70,11 @@ struct fake {
 };
 
 extern struct fake fake;
+
+/* Blocking reads of files do not come back, until they are let go of; how many there are. */
+void fake_hold(void);
+void fake_let_go(void);
+unsigned fake_held(void);
 
 /* The next 'nr' parked reads, oldest first, end in the next ENTER. */
 void fake_release(unsigned nr);

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "sys.h"
 #include "nbtest.h"
 #include "fake.h"
+#include "real_sys.h"
 
 #define MAX_ENTRIES 4096
 
@@ -326,7 +326,7 @@ int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
 
 __u64 nbread_sys_now_ns(void)
 {
-	return fake.now_ns;
+	return fake.now_ns ? fake.now_ns : real_now_ns();
 }
 
 int nbread_sys_open(const char *path)
@@ -340,7 +340,8 @@ int nbread_sys_open(const char *path)
 
 int nbread_sys_close(int fd)
 {
-	ck_assert_int_eq(fd, FAKE_FD);
+	if (fd != FAKE_FD)
+		return real_close(fd); /* of the portable backend */
 	fake.closes++;
 	return 0;
 }
@@ -362,7 +363,10 @@ int nbread_sys_mmap(int fd, size_t size, void **out)
 
 int nbread_sys_munmap(void *p, size_t size)
 {
-	ck_assert_ptr_eq(p, mem);
+	if (!mem || p != mem) {
+		fake.portable_maps--;
+		return real_munmap(p, size);
+	}
 	ck_assert_uint_eq(size, sizeof(struct shared));
 	free(mem);
 	fake.munmaps++;

@@ -34,9 +34,8 @@ int main(void)
 
 	errno = 4711;
 	ret = nbread_queue_init(8, &ring, 0);
-	if (ret < 0)
-		return errno != 4711 || nbread_query(NULL, &query) != ret ||
-		       (ret != -ENODEV && ret != -EACCES && ret != -EPERM);
+	if (ret < 0 || nbread_query(NULL, &query) < 0)
+		return 1;
 	nbread_prep_read(nbread_get_sqe(&ring), fd, buf, sizeof(buf), 0);
 	if (nbread_submit(&ring) != 1 || nbread_wait_cqe(&ring, &cqe) || cqe->res != 64)
 		return 2;
@@ -50,7 +49,8 @@ int main(void)
 	ret = (int)nbread_try(&ring, fd, buf, 4, 0, 0);
 	if (nbread_try_many(&ring, &req, 1) != (ret == 4) || (ret != 4 && ret != -EAGAIN))
 		return 3;
-	if (nbread_backend(&ring) != NBREAD_BACKEND_MODULE)
+	if (nbread_backend(&ring) != NBREAD_BACKEND_MODULE &&
+	    nbread_backend(&ring) != NBREAD_BACKEND_THREADS)
 		return 4;
 	nbread_queue_exit(&ring);
 	return errno != 4711;

@@ -21,7 +21,7 @@ extern "C" {
 /**
  * enum nbread_backend - what serves a ring
  * @NBREAD_BACKEND_MODULE: the kernel module, through /dev/nbread
- * @NBREAD_BACKEND_THREADS: preadv2(RWF_NOWAIT) and a thread pool (not in this version)
+ * @NBREAD_BACKEND_THREADS: preadv2(RWF_NOWAIT) and a bounded pool of threads
  */
 enum nbread_backend {
 	NBREAD_BACKEND_MODULE = 1,
