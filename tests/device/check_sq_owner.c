@@ -35,7 +35,7 @@ START_TEST(after_setuid_it_reads_as_before_until_the_credentials_are_registered)
 	close(fd); /* who may write may ask */
 	dev_warm(ro, 0, SIZE);
 	sq_ring(&r, 8, NBREAD_SETUP_SQTHREAD, SQ_ALWAYS);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 20; i++) {
 		cqe = sq_read(&r, ro, buf, PG, 0, noio);
 		ck_assert_int_eq(cqe.res, PG);
 		ck_assert_uint_eq(cqe.flags, NBREAD_CQE_HIT);

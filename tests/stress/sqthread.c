@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,9 +49,14 @@ static int verdict(const char *test, const char *why)
 	return 1;
 }
 
-static void prep(uint64_t n, int fd, unsigned char *buf)
+/* Return: false while the SQ is full, whose head may move after the completion is there. */
+static bool prep(uint64_t n, int fd, unsigned char *buf)
 {
-	raw_prep_read(raw_sqe(&ring), fd, buf, PG, n * 7 % PAGES * PG, n);
+	struct nbread_sqe *sqe = raw_sqe(&ring);
+
+	if (sqe)
+		raw_prep_read(sqe, fd, buf, PG, n * 7 % PAGES * PG, n);
+	return sqe;
 }
 
 static int calls(uint64_t reads, const char *dir)
@@ -70,10 +76,9 @@ static int calls(uint64_t reads, const char *dir)
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
 		return verdict(CALLS, "no seccomp");
 	while (done < reads) {
-		while (next < reads && next - done < DEPTH) {
-			prep(next, file.fd, buf[next % DEPTH]);
+		while (next < reads && next - done < DEPTH &&
+		       prep(next, file.fd, buf[next % DEPTH]))
 			next++;
-		}
 		raw_publish(&ring);
 		while (raw_reap(&ring, &cqe)) {
 			word = (uint64_t *)buf[cqe.user_data % DEPTH];
