@@ -67,6 +67,10 @@ tools: lib ## nbread-info and nbsum
 tests: lib ## the test programs, without running them
 	$(SUBMAKE) -C tests
 
+backends-doc: tests ## docs/backends.md, out of the behaviour suite
+	'$(BUILD)/tests/nbread-behave' --differences >'$(BUILD)/tests/backends.md'
+	mv '$(BUILD)/tests/backends.md' docs/backends.md
+
 ##@ Try and check
 
 demo: ## boot a stock kernel in a VM, load the module, read real files, check every byte
@@ -208,7 +212,7 @@ kdir:
 		"The kernel tree $(KDIR) is not prepared: include/generated/utsrelease.h is missing." \
 		"In a kernel source tree run 'make modules_prepare' first."; exit 1; }
 
-.PHONY: help module lib examples tools tests demo check check-all check-unit check-vm check-package \
+.PHONY: backends-doc help module lib examples tools tests demo check check-all check-unit check-vm check-package \
 	check-breakages lint format install \
 	install-module install-device install-lib install-tools uninstall \
 	uninstall-device dkms-source dkms-install dkms-uninstall deb clean distclean version kdir

@@ -53,6 +53,19 @@ static void count(unsigned from, unsigned to, unsigned *same, unsigned *differ)
 	}
 }
 
+/* By promise; within one as they were added. */
+static void sort_notes(void)
+{
+	for (unsigned i = 1; i < nr_notes; i++) {
+		__typeof__(notes[0]) note = notes[i];
+		unsigned at = i;
+
+		for (; at && strcmp(notes[at - 1].text, note.text) > 0; at--)
+			notes[at] = notes[at - 1];
+		notes[at] = note;
+	}
+}
+
 static void print_summary(void)
 {
 	unsigned from, to, same, differ, tests = 0, differences = 0;
@@ -127,6 +140,7 @@ bool runner_suites_made(void)
 
 	if (!wanted)
 		return false;
+	sort_notes();
 	fputs(head, stdout);
 	print_summary();
 	for (from = 0; from < nr_notes; from = to) {
