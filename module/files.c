@@ -32,6 +32,7 @@ struct nb_slot {
  * struct nb_files - the table
  * @nr:		slots
  * @set:	those that are not empty, under nb_ctx.lock
+ * @slots:	by index
  */
 struct nb_files {
 	u32 nr;
