@@ -18,7 +18,6 @@ int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksiz
 extern struct workqueue_struct *nb_ctx_wq;
 struct nb_ctx *nb_ctx_create(void);
 void nb_ctx_put(struct nb_ctx *ctx);
-void nb_wake_waiters(struct nb_ctx *ctx);
 int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p);
 u32 nb_workers_of(u32 wanted);
 struct nb_ring *nb_ctx_ring(struct nb_ctx *ctx);
@@ -74,6 +73,14 @@ void nb_ring_publish(struct nb_ring *ring);
 
 /* enter.c */
 long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p);
+
+/* wait.c */
+void nb_tell(struct nb_ctx *ctx, unsigned int sleepers, unsigned int pollers);
+void nb_tell_ready(struct nb_ctx *ctx, int woken, bool first, bool urgent);
+void nb_waiter_init(struct nb_waiter *w, struct nb_ctx *ctx, u32 want);
+int nb_sleep(struct nb_waiter *w, ktime_t *expires);
+void nb_looked_in_vain(struct nb_ctx *ctx);
+bool nb_poll_told_me(struct nb_ctx *ctx);
 __poll_t nb_poll(struct file *file, struct poll_table_struct *pt);
 
 /* submit.c */
@@ -129,32 +136,74 @@ ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct 
 int nb_req_init(void);
 void nb_req_exit(void);
 struct cgroup_subsys_state *nb_get_io_cgroup(const struct nb_ctx *ctx);
-struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd);
+struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd,
+			    ktime_t deadline);
+struct nb_req *nb_req_first(struct nb_ctx *ctx);
+void nb_req_set_timer(struct nb_ctx *ctx, ktime_t at);
+void nb_req_heed_deadline(struct nb_req *req);
+bool nb_req_forget_deadline(struct nb_req *req);
 void nb_req_free(struct nb_req *req);
 bool nb_req_unlist(struct nb_req *req);
+int nb_req_end_err(const struct nb_req *req);
 
 /* miss.c */
 void nb_miss(struct nb_batch *b, struct nb_req *req);
-void nb_run_ready(struct nb_batch *b);
-unsigned int nb_end_cancelled(struct nb_batch *b, u64 canceller);
+struct llist_node *nb_take_ready(struct nb_ctx *ctx);
+void nb_run_one(struct nb_batch *b, struct nb_req *req);
+void nb_drop_ended(struct nb_ctx *ctx);
 void nb_miss_reap(struct nb_ctx *ctx);
 void nb_miss_exit(void);
 
+/* spread.c */
+void nb_run_ready(struct nb_batch *b);
+int nb_spread_init(void);
+void nb_spread_exit(void);
+
 /* worker.c */
+struct nb_owner {
+	const struct cred *cred; /* NULL: a worker is itself */
+	const struct cred *old_cred;
+	struct cgroup_subsys_state *blkcg;
+	struct mem_cgroup *memcg;
+	struct mem_cgroup *old_memcg;
+};
+
+void nb_become_owner(struct nb_owner *o, const struct nb_req *req);
+void nb_be_oneself(struct nb_owner *o);
+bool nb_use_owner_mm(struct nb_ctx *ctx);
+void nb_unuse_owner_mm(struct nb_ctx *ctx);
 void nb_punt(struct nb_batch *b, struct nb_req *req);
 bool nb_mm_is_abandoned(struct mm_struct *mm);
 
 /* complete.c */
 void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);
 void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit);
+unsigned int nb_publish(struct nb_batch *b);
 void nb_flush(struct nb_batch *b);
 bool nb_cq_has_room(struct nb_ctx *ctx);
 void nb_complete(struct nb_batch *b, struct nb_req *req, int res);
 int nb_req_result(const struct nb_req *req, int err);
 
 /* cancel.c */
+enum nb_ended {
+	NB_ENDED, /* its CQE is posted */
+	NB_MARKED, /* whoever runs it will end it instead of parking it */
+	NB_BUSY, /* a worker runs it, or it was marked before */
+};
+
+enum nb_ended nb_end_waiting(struct nb_batch *b, struct nb_req *req, int err, bool may_mark,
+			     bool *ready);
 long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p);
 void nb_detach_all(struct nb_ctx *ctx);
+
+/* deadline.c */
+s64 nb_clock_offset(void);
+ktime_t nb_point(const struct nb_ctx *ctx, u64 ns);
+bool nb_deadline(const struct nb_ctx *ctx, u64 deadline_ns, ktime_t *deadline);
+void nb_deadline_start(struct nb_ctx *ctx);
+void nb_deadline_stop(struct nb_ctx *ctx);
+int nb_deadline_init(void);
+void nb_deadline_exit(void);
 
 /* register.c */
 long nb_register(struct nb_ctx *ctx, const struct nbread_register *p);

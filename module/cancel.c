@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cancel.c - end reads that wait: NBREAD_IOC_CANCEL, and the close of a ring.
+ * cancel.c - end reads that wait: NBREAD_IOC_CANCEL, a deadline, the close of a ring.
  *
- * Role: take requests from the page cache's wait queue or the workqueue by state
- * alone. Neither can be unlinked from a module (a folio's wait queue is private to
- * mm/filemap.c), so the entry stays, DETACHED, and whoever comes for it frees it.
- * Callers: main.c (CANCEL), ctx.c (close). Context: task.
+ * Role: take requests from the page cache's wait queue, the list of ready ones or the
+ * workqueue by state alone. None can be unlinked there (a folio's wait queue is private
+ * to mm/filemap.c), so the entry stays, DETACHED, and whoever comes for it frees it.
+ * Callers: main.c (CANCEL), deadline.c, close.c. Context: task or worker.
  * Locks: nb_ctx.req_lock; a request on the list cannot be freed under it.
  * References: a detached request keeps its file and module; its context reference
  * is given back here.
@@ -14,56 +14,80 @@
 
 #include "internal.h"
 
-/* What could be done about one request. */
-enum nb_ended {
-	NB_ENDED, /* detached: its CQE is ours to post */
-	NB_MARKED, /* whoever runs it will end it instead of parking it */
-	NB_BUSY, /* a worker runs it, or it was marked before */
-};
-
 /*
  * Take @req from who waits for it, if anybody does; it may be gone on return of true.
- * It leaves the list before its state changes, since a DETACHED request may be freed
+ * It leaves list and tree before its state changes, since a DETACHED request may be freed
  * at once by whoever comes for it. One that is still in the workqueue is freed here,
  * so that cancelled reads do not pile up behind blocked workers; that fails while
  * nb_punt() is about to queue it or a worker begins with it, and then the worker frees it.
  */
-static bool detach(struct nb_req *req)
+static bool detach(struct nb_req *req, bool *ready)
 {
 	struct list_head *next = req->node.next;
 	int old = atomic_read(&req->state);
+	bool timed;
 
 	lockdep_assert_held(&req->ctx->req_lock);
 	list_del_init(&req->node);
+	timed = nb_req_forget_deadline(req);
 	if (old == NB_QUEUED && cancel_work(&req->work)) {
 		nb_req_free(req);
 		return true;
 	}
-	while (old == NB_ARMED || old == NB_QUEUED)
-		if (atomic_try_cmpxchg(&req->state, &old, NB_DETACHED))
+	while (old == NB_ARMED || old == NB_READY || old == NB_QUEUED) {
+		if (atomic_try_cmpxchg(&req->state, &old, NB_DETACHED)) {
+			*ready |= old == NB_READY;
 			return true;
+		}
+	}
 	list_add_tail(&req->node, next);
+	if (timed)
+		nb_req_heed_deadline(req);
 	return false;
 }
 
 /* Again and again until one of the three holds: its owner may park it meanwhile. */
-static enum nb_ended end_one(struct nb_req *req, bool may_mark_running, u64 canceller)
+static enum nb_ended end_one(struct nb_req *req, int err, bool may_mark, bool *ready)
 {
 	int old;
 
 	for (;;) {
-		if (detach(req))
+		if (detach(req, ready))
 			return NB_ENDED;
 		old = atomic_read(&req->state);
-		if (old == NB_ARMED || old == NB_QUEUED)
+		if (old == NB_ARMED || old == NB_READY || old == NB_QUEUED)
 			continue;
-		if (old != NB_READY && !(may_mark_running && (old == NB_RUN || old == NB_WOKEN)))
+		if (!may_mark || (old != NB_RUN && old != NB_WOKEN))
 			return NB_BUSY;
-		/* Before the mark, which may be acted on at once. */
-		req->canceller = canceller;
+		/* Before the mark, which may be acted on at once; see nb_req_end_err(). */
+		req->end_err = err;
 		if (atomic_try_cmpxchg(&req->state, &old, old | NB_CANCEL))
 			return NB_MARKED;
 	}
+}
+
+/**
+ * nb_end_waiting() - end a read now, or see to it that it does not wait again
+ * @b: batch that takes its CQE
+ * @req: on the list, under req_lock; may be gone on return of NB_ENDED
+ * @err: what it ends with
+ * @may_mark: also one that runs this moment
+ * @ready: set if it was on the list of ready ones, for nb_drop_ended() without the lock
+ *
+ * The caller holds a context reference of its own.
+ */
+enum nb_ended nb_end_waiting(struct nb_batch *b, struct nb_req *req, int err, bool may_mark,
+			     bool *ready)
+{
+	u32 cqe_flags = req->cqe_flags & NBREAD_CQE_PUNTED;
+	u64 user_data = req->user_data;
+	enum nb_ended ended = end_one(req, err, may_mark, ready);
+
+	if (ended == NB_ENDED) {
+		nb_post(b, user_data, err, cqe_flags, false);
+		nb_ctx_put(b->ctx);
+	}
+	return ended;
 }
 
 struct nb_match {
@@ -81,34 +105,25 @@ static bool matches(const struct nb_match *m, const struct nb_req *req)
 }
 
 struct nb_count {
-	u64 name; /* of this call */
 	long ended;
 	long marked;
 	long busy;
+	bool ready;
 };
 
 /* One pass over the list: the oldest that can be ended, or all. */
-static void pass(struct nb_batch *b, const struct nb_match *m, bool mark_running,
-		 struct nb_count *n)
+static void pass(struct nb_batch *b, const struct nb_match *m, bool may_mark, struct nb_count *n)
 {
 	bool all = m->p->flags & NBREAD_CANCEL_ALL;
 	struct nb_ctx *ctx = b->ctx;
 	struct nb_req *req, *next;
-	u64 user_data;
-	u32 cqe_flags;
 
 	spin_lock(&ctx->req_lock);
-	if (!n->name)
-		n->name = ++ctx->cancels;
 	list_for_each_entry_safe(req, next, &ctx->reqs, node) {
 		if (!matches(m, req))
 			continue;
-		user_data = req->user_data;
-		cqe_flags = req->cqe_flags & NBREAD_CQE_PUNTED;
-		switch (end_one(req, mark_running, n->name)) {
+		switch (nb_end_waiting(b, req, -ECANCELED, may_mark, &n->ready)) {
 		case NB_ENDED:
-			nb_post(b, user_data, -ECANCELED, cqe_flags, false);
-			nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */
 			n->ended++;
 			break;
 		case NB_MARKED:
@@ -135,10 +150,9 @@ static long cancel(struct nb_batch *b, const struct nb_match *m)
 		n.busy = 0;
 		pass(b, m, true, &n);
 	}
-	/* Those that were ready and are marked; any other marked one is being run. */
-	if (n.marked)
-		n.ended += nb_end_cancelled(b, n.name);
 	nb_flush(b);
+	if (n.ready)
+		nb_drop_ended(b->ctx);
 	if (n.ended)
 		return n.ended;
 	return n.marked + n.busy ? -EALREADY : -ENOENT;
@@ -152,7 +166,17 @@ static int check_cancel(const struct nbread_cancel *p)
 		return -EINVAL;
 	if ((p->flags & (NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY)) && p->user_data)
 		return -EINVAL;
+	if ((p->flags & NBREAD_CANCEL_FIXED_FILE) && !(p->flags & NBREAD_CANCEL_FD))
+		return -EINVAL;
 	return !(p->flags & NBREAD_CANCEL_FD) && p->fd ? -EINVAL : 0;
+}
+
+/* The open file whose reads are meant, with a reference, or NULL. */
+static struct file *named_file(struct nb_ctx *ctx, const struct nbread_cancel *p)
+{
+	if (p->flags & NBREAD_CANCEL_FIXED_FILE)
+		return nb_fixed_file_get(ctx, p->fd);
+	return p->fd < 0 ? NULL : fget(p->fd);
 }
 
 /**
@@ -175,7 +199,7 @@ long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p)
 	if (current->mm != ctx->mm)
 		return -EPERM;
 	if (p->flags & NBREAD_CANCEL_FD) {
-		m.file = p->fd < 0 ? NULL : fget(p->fd);
+		m.file = named_file(ctx, p);
 		if (!m.file)
 			return -EBADF;
 	}
@@ -186,14 +210,18 @@ long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p)
 	return ret;
 }
 
-/* The ring is closed: nobody will look at its CQ again. */
+/*
+ * The ring is closed: nobody will look at its CQ again. No call is under way, but a
+ * worker may run a read (spread.c): it must not park it again.
+ */
 void nb_detach_all(struct nb_ctx *ctx)
 {
 	struct nb_req *req, *next;
+	bool ready = false; /* close.c frees those */
 
 	spin_lock(&ctx->req_lock);
 	list_for_each_entry_safe(req, next, &ctx->reqs, node)
-		if (detach(req))
+		if (end_one(req, -ECANCELED, true, &ready) == NB_ENDED)
 			nb_ctx_put(ctx); /* not the last: the closing file holds one */
 	spin_unlock(&ctx->req_lock);
 }

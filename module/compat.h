@@ -13,6 +13,7 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/version.h>
@@ -100,6 +101,19 @@ static inline void nb_vma_dontfork(struct vm_area_struct *vma)
 	vma->vm_flags |= VM_DONTCOPY;
 #else
 	vm_flags_set(vma, VM_DONTCOPY);
+#endif
+}
+
+/* 6.13 (908a1d775422) made one call of hrtimer_init() and the member; 6.15 took those away. */
+static inline void nb_hrtimer_setup(struct hrtimer *timer,
+				    enum hrtimer_restart (*fn)(struct hrtimer *timer),
+				    clockid_t clock, enum hrtimer_mode mode)
+{
+#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#else
+	hrtimer_setup(timer, fn, clock, mode);
 #endif
 }
 

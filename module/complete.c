@@ -4,7 +4,7 @@
  *
  * Role: the only caller of nb_ring_push(). Results of one task are gathered in a
  * batch on its stack and posted under one taking of the lock.
- * Callers: submit.c (hits and errors), miss.c, worker.c, cancel.c (requests).
+ * Callers: submit.c (hits and errors), miss.c, worker.c, cancel.c (requests), enter.c.
  * Context: task or worker. Locks: nb_ctx.cq_lock, here. References: nb_complete()
  * gives back the request's context reference and frees the request.
  *
@@ -28,37 +28,45 @@ static void count(struct nb_stats *s, const struct nbread_cqe *cqe)
 	s->waited += !!(cqe->flags & NBREAD_CQE_WAITED);
 	s->punted += !!(cqe->flags & NBREAD_CQE_PUNTED);
 	s->cancelled += cqe->res == -ECANCELED;
+	s->timed_out += cqe->res == -ETIME;
 }
 
 /**
- * nb_flush() - post what the batch holds
+ * nb_publish() - post what the batch holds, and tell nobody yet
  * @b: the batch, empty afterwards
  *
- * Wakes who waits for completions and poll.
+ * Return: how many, for nb_tell().
  */
-void nb_flush(struct nb_batch *b)
+unsigned int nb_publish(struct nb_batch *b)
 {
 	struct nb_ctx *ctx = b->ctx;
-	unsigned int i;
+	unsigned int i, nr = b->nr;
 
-	if (!b->nr)
-		return;
+	if (!nr)
+		return 0;
 	spin_lock(&ctx->cq_lock);
-	for (i = 0; i < b->nr; i++) {
+	for (i = 0; i < nr; i++) {
 		nb_ring_push(ctx->ring, &b->cqes[i]);
 		if (unlikely(b->cqes[i].res < 0 || (b->cqes[i].flags & ~NBREAD_CQE_HIT)))
 			count(&ctx->stats, &b->cqes[i]);
 	}
 	nb_ring_publish(ctx->ring);
-	ctx->cq_reserved -= b->nr;
-	ctx->stats.completed += b->nr;
+	ctx->cq_reserved -= nr;
+	ctx->stats.completed += nr;
 	ctx->stats.hits += b->hits;
 	spin_unlock(&ctx->cq_lock);
 	b->nr = 0;
 	b->hits = 0;
-	/* Its full barrier orders the new tail before the look for waiters; see nb_wait(). */
-	if (wq_has_sleeper(&ctx->wait))
-		nb_wake_waiters(ctx);
+	return nr;
+}
+
+/* Post what the batch holds, wake who waits for it, and poll. */
+void nb_flush(struct nb_batch *b)
+{
+	unsigned int nr = nb_publish(b);
+
+	if (nr)
+		nb_tell(b->ctx, nr, nr);
 }
 
 /* Is a CQ slot neither used nor promised? What a program writes to its head may change that. */

@@ -3,10 +3,10 @@
  * ctx.c - one open file of /dev/nbread: life and death.
  *
  * Role: create a context at open, give it rings at SETUP, free it when nobody holds it
- * any more; wake who waits for it. A leaf but for its ring and its user.
+ * any more. A leaf but for its ring and its user.
  * Callers: main.c (open, SETUP), close.c, and all that hold a reference.
- * Context: task, or the module's own workqueue for the end; nb_wake_waiters() any.
- * Locks: nb_ctx.lock around SETUP; wait.lock to wake.
+ * Context: task, or the module's own workqueue for the end.
+ * Locks: nb_ctx.lock around SETUP.
  *
  * References: the file holds one, every request that owes a CQE holds one, a worker
  * holds one while it reads. The last put may come from a work of the ring's own
@@ -14,7 +14,6 @@
  * context holds a module reference to its very end.
  */
 #include <linux/module.h>
-#include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -44,29 +43,6 @@ void nb_ctx_put(struct nb_ctx *ctx)
 		queue_work(nb_ctx_wq, &ctx->free_work);
 }
 
-/**
- * nb_wake_waiters() - wake poll, and each task in ENTER that has enough now
- * @ctx: the context; wakers have made their news visible with a full barrier
- *
- * Those that sleep on say again how much they wait for (wake_if_enough() in
- * enter.c), so that min_want is exact after each walk, and a waker that looks at it
- * first walks only to wake somebody. Without that, a folio with many reads parked
- * on it would walk all sleepers for each of them, in one interrupt. Who looks at it
- * without the lock must never see more than a sleeper wants: during the walk it is 0.
- * Context: any; takes wait.lock with interrupts off.
- */
-void nb_wake_waiters(struct nb_ctx *ctx)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&ctx->wait.lock, flags);
-	WRITE_ONCE(ctx->min_want, 0);
-	ctx->next_want = U32_MAX;
-	__wake_up_locked_key(&ctx->wait, TASK_NORMAL, poll_to_key(EPOLLIN | EPOLLRDNORM));
-	WRITE_ONCE(ctx->min_want, ctx->next_want);
-	spin_unlock_irqrestore(&ctx->wait.lock, flags);
-}
-
 struct nb_ctx *nb_ctx_create(void)
 {
 	struct nb_ctx *ctx;
@@ -83,8 +59,11 @@ struct nb_ctx *nb_ctx_create(void)
 	spin_lock_init(&ctx->req_lock);
 	INIT_LIST_HEAD(&ctx->reqs);
 	init_llist_head(&ctx->ready);
-	init_waitqueue_head(&ctx->wait);
+	spin_lock_init(&ctx->wait_lock);
+	INIT_LIST_HEAD(&ctx->sleepers);
 	ctx->min_want = U32_MAX;
+	init_waitqueue_head(&ctx->pollers);
+	nb_deadline_start(ctx);
 	INIT_WORK(&ctx->free_work, nb_ctx_free);
 	ctx->mm = current->mm;
 	mmgrab(ctx->mm);
@@ -106,7 +85,7 @@ static int check_setup(const struct nbread_setup *p)
 		return -EINVAL;
 	if (p->flags & ~NB_SETUP_FLAGS)
 		return -EOPNOTSUPP;
-	if (p->timeout_ns || !nb_workers_of(p->max_workers))
+	if (!nb_workers_of(p->max_workers))
 		return -EINVAL;
 	return nb_sq_check_setup(p) ? 0 : -EINVAL;
 }
@@ -163,6 +142,8 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	ctx->max_workers = p->max_workers;
 	ctx->user = user;
 	ctx->sq = sq;
+	ctx->timeout_ns = p->timeout_ns;
+	ctx->clock_offset = nb_clock_offset();
 	/* Pairs with the acquire in nb_ctx_ring(): mm, wq and the ring's members. */
 	smp_store_release(&ctx->ring, ring);
 	if (sq)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * enter.c - NBREAD_IOC_ENTER: submit, run what is ready, wait; and poll.
+ * enter.c - NBREAD_IOC_ENTER: submit, run what is ready, wait.
  *
- * Role: check the call, drive submit.c and miss.c, sleep until enough is there.
+ * Role: check the call, drive submit.c, spread.c and wait.c until enough is there.
  * Callers: main.c. Context: task with the ring's mm (others get -EPERM).
  * Locks: none held while it sleeps. References: the ioctl's file holds the context.
  *
@@ -11,68 +11,37 @@
  * parked reads costs one context switch, not one each.
  */
 #include <linux/hrtimer.h>
-#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/xacct.h>
 
 #include "internal.h"
 
-struct nb_waiter {
-	struct wait_queue_entry wq;
-	struct nb_ctx *ctx;
-	struct nb_ring *ring;
-	u32 want;
-};
-
-/* The thread of an SQTHREAD ring found an SQ tail that cannot be. */
-static bool has_bad_tail(const struct nb_ctx *ctx)
-{
-	return ctx->sq && READ_ONCE(ctx->sq->bad_tail);
-}
-
 /*
- * Any context, also under a folio wait-queue lock with interrupts off. A woken read
- * counts only while it is on the list: one that another task took is that task's to
- * run, and its flush wakes us again. So each true here finds something to take.
+ * Run what is ready, post it, and tell of it. Return: 0, 1 if the CQ holds @want,
+ * -EINVAL. Who has enough takes one completion for himself: of the rest he tells the other
+ * sleepers. Who has not tells on what he was woken for.
  */
-static bool enough(const struct nb_waiter *w)
+static int go_round(struct nb_batch *b, struct nb_ring *ring, u32 want, bool told)
 {
-	bool listed = !llist_empty(&w->ctx->ready);
-	int woken = listed ? atomic_read(&w->ctx->nr_ready) : 0;
+	struct nb_ctx *ctx = b->ctx;
+	unsigned int posted, sleepers, pollers;
 	u32 ready;
+	int ret;
 
-	if (nb_ring_cq_ready(w->ring, &ready) || has_bad_tail(w->ctx))
-		return true; /* let the waiter find out */
-	if (listed && READ_ONCE(w->ctx->urgent))
-		return true;
-	return (u64)ready + max(woken, 0) >= w->want;
-}
-
-/* Under wait.lock, in a walk of nb_wake_waiters(). */
-static int wake_if_enough(struct wait_queue_entry *wq, unsigned int mode, int sync, void *key)
-{
-	struct nb_waiter *w = container_of(wq, struct nb_waiter, wq);
-
-	lockdep_assert_held(&w->ctx->wait.lock);
-	if (!enough(w)) {
-		w->ctx->next_want = min(w->ctx->next_want, w->want);
-		return 0;
-	}
-	return autoremove_wake_function(wq, mode, sync, key);
-}
-
-/* As prepare_to_wait(), and say how much it takes to be woken. */
-static void get_ready_to_sleep(struct nb_waiter *w)
-{
-	struct nb_ctx *ctx = w->ctx;
-
-	spin_lock_irq(&ctx->wait.lock);
-	if (list_empty(&w->wq.entry))
-		__add_wait_queue(&ctx->wait, &w->wq);
-	WRITE_ONCE(ctx->min_want, min(ctx->min_want, w->want));
-	/* Its full barrier pairs with those of nb_wake() and nb_flush(). */
-	set_current_state(TASK_INTERRUPTIBLE);
-	spin_unlock_irq(&ctx->wait.lock);
+	nb_run_ready(b);
+	posted = nb_publish(b);
+	ret = nb_ring_cq_ready(ring, &ready) || nb_has_bad_tail(ctx) ? -EINVAL : ready >= want;
+	sleepers = posted;
+	pollers = posted;
+	if (ret > 0 && want && posted)
+		sleepers--;
+	if (ret <= 0)
+		sleepers += told;
+	if (posted && nb_poll_told_me(ctx))
+		pollers--;
+	if (sleepers || pollers)
+		nb_tell(ctx, sleepers, pollers);
+	return ret;
 }
 
 /*
@@ -81,28 +50,17 @@ static void get_ready_to_sleep(struct nb_waiter *w)
  */
 static int nb_wait(struct nb_batch *b, struct nb_ring *ring, u32 want, ktime_t *expires)
 {
-	struct nb_waiter w = { .ctx = b->ctx, .ring = ring, .want = want };
-	int err = 0;
-	u32 ready;
+	struct nb_waiter w;
+	int ret, err = 0;
 
-	init_waitqueue_func_entry(&w.wq, wake_if_enough);
-	w.wq.private = current;
-	INIT_LIST_HEAD(&w.wq.entry);
+	nb_waiter_init(&w, b->ctx, want);
 	for (;;) {
-		nb_run_ready(b);
-		nb_flush(b);
-		if (nb_ring_cq_ready(ring, &ready) || has_bad_tail(b->ctx))
-			return -EINVAL;
-		if (ready >= want)
-			return 0;
+		ret = go_round(b, ring, want, w.told);
+		if (ret)
+			return min(ret, 0);
 		if (err)
 			return err;
-		get_ready_to_sleep(&w);
-		if (signal_pending(current))
-			err = -EINTR;
-		else if (!enough(&w) && !schedule_hrtimeout_range(expires, 0, HRTIMER_MODE_ABS))
-			err = -ETIME;
-		finish_wait(&b->ctx->wait, &w.wq);
+		err = nb_sleep(&w, expires);
 		cond_resched();
 	}
 }
@@ -161,11 +119,11 @@ static int check_enter(const struct nbread_enter *p)
 	return !(p->flags & NBREAD_ENTER_SIGMASK) && p->sigmask ? -EINVAL : 0;
 }
 
-static ktime_t expiry(const struct nbread_enter *p)
+static ktime_t expiry(const struct nb_ctx *ctx, const struct nbread_enter *p)
 {
-	ktime_t t = p->timeout_ns > KTIME_MAX ? KTIME_MAX : (ktime_t)p->timeout_ns;
-
-	return p->flags & NBREAD_ENTER_ABS ? t : ktime_add_safe(ktime_get(), t);
+	if (p->flags & NBREAD_ENTER_ABS)
+		return nb_point(ctx, p->timeout_ns);
+	return ktime_add_safe(ktime_get(), min_t(u64, p->timeout_ns, KTIME_MAX));
 }
 
 /* Take entries, or have the ring's thread take them. Return: how many, or -errno. */
@@ -204,42 +162,20 @@ long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p)
 	if (!ctx->sq && (p->flags & (NBREAD_ENTER_SQ_WAKEUP | NBREAD_ENTER_SQ_WAIT)))
 		return -EINVAL;
 	if (p->flags & NBREAD_ENTER_TIMEOUT)
-		expires = expiry(p);
+		expires = expiry(ctx, p);
 
 	nb_batch_init(&b, ctx);
 	submitted = submit(&b, ring, p);
 	if (submitted < 0)
 		return submitted;
-	if (p->min_complete || (p->flags & NBREAD_ENTER_SQ_WAIT)) {
+	if (p->min_complete || (p->flags & NBREAD_ENTER_SQ_WAIT))
 		ret = wait_masked(&b, ring, p, p->flags & NBREAD_ENTER_TIMEOUT ? &expires : NULL);
-	} else {
-		nb_run_ready(&b);
-		nb_flush(&b);
-	}
+	else
+		go_round(&b, ring, 0, false);
+	if (unlikely(atomic64_read(&ctx->spread_bytes)))
+		b.bytes += atomic64_xchg(&ctx->spread_bytes, 0);
 	if (b.bytes)
 		add_rchar(current, b.bytes);
 	inc_syscr(current);
 	return submitted ? submitted : ret;
-}
-
-/**
- * nb_poll() - readable when a CQE is there or ENTER would make progress
- * @file: the device
- * @pt: poll table
- */
-__poll_t nb_poll(struct file *file, struct poll_table_struct *pt)
-{
-	struct nb_ctx *ctx = file->private_data;
-	struct nb_ring *ring = nb_ctx_ring(ctx);
-	u32 ready;
-
-	/* First: epoll enqueues once, at EPOLL_CTL_ADD, which may come before SETUP. */
-	poll_wait(file, &ctx->wait, pt);
-	if (!ring)
-		return EPOLLERR;
-	/* On the queue before the look; pairs with nb_wake() and nb_flush(). */
-	smp_mb();
-	if (nb_ring_cq_ready(ring, &ready) || ready || !llist_empty(&ctx->ready))
-		return EPOLLIN | EPOLLRDNORM;
-	return 0;
 }

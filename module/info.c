@@ -104,7 +104,11 @@ void nb_show_fdinfo(struct seq_file *m, struct file *file)
 	if (ctx->sq)
 		seq_printf(m, "nbread-sq-thread:\t%d\n", task_pid_nr(ctx->sq->thread->task));
 	seq_printf(m, "nbread-workers-max:\t%u\n", READ_ONCE(ctx->max_workers));
-	seq_printf(m, "nbread-cancelled:\t%llu\nnbread-inflight:\t%u\n", s.cancelled, inflight);
+	seq_printf(m, "nbread-cancelled:\t%llu\nnbread-timed-out:\t%llu\n", s.cancelled,
+		   s.timed_out);
+	seq_printf(m, "nbread-inflight:\t%u\nnbread-sleepers:\t%u\n", inflight,
+		   READ_ONCE(ctx->nr_sleepers));
+	seq_printf(m, "nbread-spread:\t%lld\n", (long long)atomic64_read(&ctx->spread));
 	spin_lock(&ctx->req_lock);
 	list_for_each_entry(req, &ctx->reqs, node) {
 		if (shown++ == NB_FDINFO_REQS)

@@ -4,20 +4,23 @@
  *
  *   main (ioctl) -> register -> files
  *        |-> enter -> submit -> cached -> stacked, resident -> filemap
- *  (thread) sqthread ->  |-> miss -> worker
- *                        '-> complete -> ring
+ *        |     |  (thread) sqthread -> submit, spread
+ *        |     |         |-> miss -> worker
+ *        |     '-> spread --^ '-> complete -> ring
+ *        '-> cancel <- deadline (timer)
  *
- * A file calls to the right or down, never back. access, request, user, dst, sq, ctx and
- * ring are leaves. docs/design.md has the states, the references and the races.
+ * A file calls to the right or down, never back. access, request, user, dst, sq, ctx, wait
+ * and ring are leaves. docs/design.md has the states, the references and the races.
  *
  * Locks, outermost first:
  *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
  *                    be held over a page fault and over a file system's read.
- *   nb_ctx.req_lock  spinlock; the list of requests in flight. Task and worker.
+ *   nb_ctx.req_lock  spinlock; the requests in flight, by age and deadline. Task and worker.
  *   nb_ctx.files_lock spinlock; the slots of registered files. Task. Innermost.
  *   nb_ctx.cq_lock   spinlock; CQ tail, reserved slots, counters. Task and worker.
- *   nb_ctx.wait.lock wait queue; also under a folio wait-queue lock, irqs off.
- * No lock of ours but wait.lock is taken with interrupts off.
+ *   nb_ctx.wait_lock spinlock; who sleeps in ENTER. Also under a folio wait-queue lock,
+ *                    irqs off; so is the lock in nb_ctx.pollers. Neither within the other.
+ * No other lock of ours is taken with interrupts off.
  */
 #ifndef NBREAD_INTERNAL_H
 #define NBREAD_INTERNAL_H
@@ -26,10 +29,12 @@
 #include <linux/cpumask.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/nbread.h>
 #include <linux/pagemap.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
@@ -51,7 +56,8 @@
 #define NB_ENTER_FLAGS                                                                             \
 	(NBREAD_ENTER_TIMEOUT | NBREAD_ENTER_ABS | NBREAD_ENTER_SIGMASK | NBREAD_ENTER_SQ_WAKEUP | \
 	 NBREAD_ENTER_SQ_WAIT)
-#define NB_CANCEL_FLAGS (NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL)
+#define NB_CANCEL_FLAGS \
+	(NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL | NBREAD_CANCEL_FIXED_FILE)
 #define NB_SETUP_FLAGS \
 	(NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_SQWQ | NBREAD_SETUP_SQ_AFF | NBREAD_SETUP_ATTACH)
 #define NB_OPCODES (BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
@@ -91,6 +97,7 @@ struct nb_stats {
 	u64 waited;
 	u64 punted;
 	u64 cancelled;
+	u64 timed_out;
 };
 
 /**
@@ -106,14 +113,26 @@ struct nb_stats {
  * @files:	registered files, see files.c; NULL if there are none
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
- * @cancels:	CANCEL calls so far, under req_lock: a name for each
+ * @deadlines:	those of them that have a deadline, by that; under req_lock
+ * @timer:	fires at @timer_at or is about to, see deadline.c
+ * @timer_at:	KTIME_MAX: nothing to come; under req_lock
+ * @expire_work: ends what is late
+ * @timeout_ns:	for reads without a deadline of their own, 0: none; set by SETUP
+ * @clock_offset: see nb_clock_offset(); set by SETUP
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
- * @min_want:	no more than the least that a sleeper waits for; written under wait.lock
- * @next_want:	the same in the making, see nb_wake_waiters()
- * @urgent:	a woken request needs more I/O: wake a waiter whatever it waits for
- * @wait:	tasks in ENTER, and poll
+ * @urgent:	a woken request needs more I/O: wake a sleeper whatever it waits for
+ * @sleepers:	tasks that sleep in ENTER, in turn (struct nb_waiter)
+ * @nr_sleepers: how many; written under wait_lock
+ * @min_want:	no more than the least that a sleeper waits for; written under wait_lock
+ * @pollers:	poll and epoll
+ * @helpers:	workers that run a part of what is ready, see spread.c
+ * @spread:	reads that were handed to such, for fdinfo
+ * @spread_bytes: what they delivered and no task was told to have read
+ * @poll_told:	the task that poll told last of ready reads; only compared with current
+ * @poll_told_at: looks at that time
+ * @looks:	how often somebody looked and found nothing, see wait.c
  */
 struct nb_ctx {
 	refcount_t refs;
@@ -133,19 +152,50 @@ struct nb_ctx {
 	u32 cq_reserved;
 	struct nb_stats stats;
 
-	spinlock_t req_lock; /* reqs */
+	spinlock_t req_lock; /* reqs, deadlines, timer_at */
 	struct list_head reqs;
-	u64 cancels;
+	struct rb_root_cached deadlines;
+	struct hrtimer timer;
+	ktime_t timer_at;
+	struct work_struct expire_work;
+	u64 timeout_ns;
+	s64 clock_offset;
 
 	struct llist_head ready ____cacheline_aligned_in_smp;
 	atomic_t nr_ready;
 	bool urgent;
+
+	spinlock_t wait_lock; /* the next four, and poll_told_at */
+	struct list_head sleepers;
+	unsigned int nr_sleepers;
 	u32 min_want;
-	u32 next_want;
-	wait_queue_head_t wait;
+	struct task_struct *poll_told;
+	int poll_told_at;
+	atomic_t looks;
+	wait_queue_head_t pollers;
+
+	atomic_t helpers;
+	atomic64_t spread;
+	atomic64_t spread_bytes;
 
 	struct rcu_work close_work;
 	struct work_struct free_work;
+};
+
+/**
+ * struct nb_waiter - a task that waits in ENTER, on its stack
+ * @node:	in ctx->sleepers while it sleeps
+ * @want:	completions it waits for
+ * @told:	it was woken for some; written under wait_lock
+ * @in_turn:	that happened before: it is not the last in the queue
+ */
+struct nb_waiter {
+	struct list_head node;
+	struct nb_ctx *ctx;
+	struct task_struct *task;
+	u32 want;
+	bool told;
+	bool in_turn;
 };
 
 /**
@@ -238,6 +288,7 @@ struct nb_read {
 	u64 user_data;
 	loff_t pos;
 	struct nb_dst dst;
+	u64 deadline_ns;
 	int fd;
 	u16 flags;
 	u8 opcode;
@@ -311,75 +362,13 @@ struct nb_batch {
 	struct nbread_cqe cqes[NB_BATCH];
 };
 
-/*
- * Who owns a request. docs/design.md has the picture; in short
- *   RUN      the task that runs a step. The wake callback may fire meanwhile
- *   WOKEN    it did; still the task's
- *   ARMED    the folio's wait queue
- *   READY    ctx->ready
- *   QUEUED   the workqueue, not begun
- *   WORK     a worker
- *   DETACHED the wait queue or the workqueue; its CQE was posted, so that
- *            whoever comes for it only frees it
- * NB_CANCEL may be added to RUN, WOKEN and READY: end it instead of waiting.
- */
-enum {
-	NB_RUN,
-	NB_WOKEN,
-	NB_ARMED,
-	NB_READY,
-	NB_QUEUED,
-	NB_WORK,
-	NB_DETACHED,
-	NB_STATE_MASK = 0xff,
-	NB_CANCEL = 0x100,
-};
+#include "request.h"
 
-/**
- * struct nb_req - a read that could not be answered in the call
- * @waiter:	what the page cache wakes; on a folio's queue while ARMED or DETACHED
- * @state:	see above; changed by cmpxchg
- * @ctx:	with a reference until its CQE is posted
- * @file:	with a reference to the end, also DETACHED
- * @row:	of the file, or NULL
- * @user:	who it counts for
- * @done:	bytes delivered; the next step goes on there
- * @steps:	how many steps delivered them
- * @canceller:	number of the CANCEL call that marked it, under req_lock
- * @cqe_flags:	WAITED and PUNTED as they come to be true
- * @more:	more than a page is to come: one wake-up will not be all
- * @may_park:	the file waits by callback
- * @verified:	rw_verify_area() passed
- * @node:	in ctx->reqs while it owes a CQE, under req_lock
- * @lnode:	in ctx->ready (READY) or the reaper's list (DETACHED)
- * @cred:	of who submitted
- * @blkcg:	io cgroup of who submitted, or NULL
- *
- * Holds a reference to this module from allocation to free.
- */
-struct nb_req {
-	struct nb_wait_folio waiter;
-	atomic_t state;
-	struct nb_ctx *ctx;
-	struct file *file;
-	const struct nb_fm_row *row;
-	struct nb_user *user;
-	struct nb_dst dst;
-	loff_t pos;
-	size_t done;
-	u64 user_data;
-	u32 cqe_flags;
-	u64 canceller;
-	unsigned int steps;
-	bool more;
-	bool may_park;
-	bool verified;
-	struct list_head node;
-	struct llist_node lnode;
-	struct work_struct work;
-	const struct cred *cred;
-	struct cgroup_subsys_state *blkcg;
-};
+/* Did the thread of an SQTHREAD ring find an SQ tail that cannot be? */
+static inline bool nb_has_bad_tail(const struct nb_ctx *ctx)
+{
+	return ctx->sq && READ_ONCE(ctx->sq->bad_tail);
+}
 
 #include "calls.h"
 

@@ -5,10 +5,10 @@
  * Role: issue ->read_iter with IOCB_WAITQ, so that the page cache starts the I/O
  * and puts our wait entry on the folio; the wake callback; the run of what became
  * ready. No thread waits for a parked read.
- * Callers: submit.c (nb_miss), enter.c (nb_run_ready), cancel.c, ctx.c.
+ * Callers: submit.c (nb_miss), spread.c (what became ready), cancel.c, close.c.
  * Context: nb_wake() under a folio wait-queue lock with interrupts off: it matches,
- * unlinks, queues, wakes, and no more. All else: task with the owner's mm, or a
- * worker for what is only freed.
+ * unlinks, queues, wakes, and no more. All else: task or worker with the owner's mm, or
+ * any for what is only freed.
  * Locks: none held here. The states of internal.h say who owns a request.
  *
  * Flag rules of mm/filemap.c, both ways a trap: IOCB_NOWAIT must be clear, or
@@ -34,16 +34,6 @@ static void nb_reap(struct work_struct *work)
 
 static DECLARE_WORK(nb_reap_work, nb_reap);
 
-/* Does any sleeper have enough with @woken reads to be run? Poll was told at the first. */
-static bool is_enough(struct nb_ctx *ctx, int woken)
-{
-	u32 ready;
-
-	if (nb_ring_cq_ready(ctx->ring, &ready))
-		return true; /* let a waiter find out */
-	return (u64)ready + max(woken, 0) >= READ_ONCE(ctx->min_want);
-}
-
 /*
  * The folio was unlocked. After the state has changed the request may be run and
  * freed by another CPU, so what is needed of it is read before. The context may
@@ -55,7 +45,7 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 	struct nb_wait_folio *waiter = container_of(wait, struct nb_wait_folio, wait);
 	struct nb_req *req = container_of(waiter, struct nb_req, waiter);
 	struct nb_ctx *ctx;
-	bool more, first;
+	bool more, first, urgent;
 	int old, woken;
 
 	if (!nb_wake_folio_match(waiter, arg))
@@ -77,14 +67,14 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 	}
 	if (old == NB_ARMED) {
 		first = llist_add(&req->lnode, &ctx->ready);
-		if (more)
-			first |= !xchg(&ctx->urgent, true);
-		/* Full barrier: pairs with those of nb_wait(), nb_poll() and go_to_sleep(). */
+		urgent = more && !xchg(&ctx->urgent, true);
+		/*
+		 * Its full barrier pairs with those of nb_sleep(), nb_poll() and
+		 * go_to_sleep(): either we see who waits or he sees the read.
+		 */
 		woken = atomic_inc_return(&ctx->nr_ready);
 		nb_sq_kick(ctx);
-		/* after that barrier: either it sees the waiter or the waiter sees us */
-		if (waitqueue_active(&ctx->wait) && (first || is_enough(ctx, woken)))
-			nb_wake_waiters(ctx);
+		nb_tell_ready(ctx, woken, first, urgent);
 	} else if (old == NB_DETACHED) {
 		llist_add(&req->lnode, &nb_reap_list);
 		schedule_work(&nb_reap_work);
@@ -151,24 +141,25 @@ static bool park(struct nb_batch *b, struct nb_req *req)
 	u64 user_data = req->user_data;
 	u32 cqe_flags = req->cqe_flags;
 	struct nb_ctx *ctx = req->ctx;
-	int old = NB_RUN;
+	int err, old = NB_RUN;
 
 	req->cqe_flags |= NBREAD_CQE_WAITED;
 	if (atomic_try_cmpxchg(&req->state, &old, NB_ARMED))
 		return true;
 	if (old == (NB_RUN | NB_CANCEL)) {
+		err = nb_req_end_err(req);
 		/* Off the list first: once DETACHED the waker may free it. */
 		nb_req_unlist(req);
 		if (!atomic_try_cmpxchg(&req->state, &old, NB_DETACHED))
 			nb_req_free(req); /* woken in between: nobody else will */
-		nb_post(b, user_data, -ECANCELED, cqe_flags, false);
+		nb_post(b, user_data, err, cqe_flags, false);
 		nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */
 		return true;
 	}
 	old = NB_WOKEN;
 	if (atomic_try_cmpxchg(&req->state, &old, NB_RUN))
 		return false;
-	nb_complete(b, req, -ECANCELED);
+	nb_complete(b, req, nb_req_end_err(req));
 	return true;
 }
 
@@ -280,13 +271,16 @@ static bool resume_by_lookup(struct nb_req *req)
 }
 
 /* Take every woken request off the list, newest first. Return: NULL if there is none. */
-static struct llist_node *take_ready(struct nb_ctx *ctx)
+struct llist_node *nb_take_ready(struct nb_ctx *ctx)
 {
 	struct llist_node *list, *node;
 	int nr = 0;
 
-	if (llist_empty(&ctx->ready))
+	if (llist_empty(&ctx->ready)) {
+		smp_rmb(); /* who emptied it was told before; see nb_poll_told_me() */
+		nb_looked_in_vain(ctx);
 		return NULL;
+	}
 	/* Before the list is taken: nb_wake() sets it after it pushed. */
 	WRITE_ONCE(ctx->urgent, false);
 	list = llist_del_all(&ctx->ready);
@@ -296,75 +290,66 @@ static struct llist_node *take_ready(struct nb_ctx *ctx)
 }
 
 /**
- * nb_run_ready() - go on with every read whose wake-up has come
- * @b: batch of the calling task, which has the ring's mm
- *
- * Each completes, parks again, or goes to a worker.
+ * nb_run_one() - the next step of a read whose data came in
+ * @b: batch of the calling task or worker, which has the ring's mm
+ * @req: taken off the list; READY, or DETACHED if it ended meanwhile. May be gone
+ *	when this returns
  */
-void nb_run_ready(struct nb_batch *b)
+void nb_run_one(struct nb_batch *b, struct nb_req *req)
 {
-	struct nb_req *req, *next;
-
-	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(b->ctx)), lnode) {
-		if (atomic_xchg(&req->state, NB_RUN) & NB_CANCEL)
-			nb_complete(b, req, -ECANCELED);
-		else if (fatal_signal_pending(current))
-			nb_complete(b, req, nb_req_result(req, -EINTR));
-		else if (resume_by_lookup(req))
-			finish(b, req, 0);
-		else
-			nb_miss(b, req);
-		cond_resched();
-	}
+	if (atomic_cmpxchg(&req->state, NB_READY, NB_RUN) != NB_READY)
+		nb_req_free(req);
+	else if (fatal_signal_pending(current))
+		nb_complete(b, req, nb_req_result(req, -EINTR));
+	else if (resume_by_lookup(req))
+		finish(b, req, 0);
+	else
+		nb_miss(b, req);
 }
 
 /**
- * nb_end_cancelled() - end those woken reads that CANCEL marked, and run none
- * @b: batch of the calling task
- * @canceller: of the call
+ * nb_drop_ended() - free those ready reads that were ended, and run none
+ * @ctx: the context
  *
- * CANCEL must not start I/O or wait for it, so the others go back on the list.
- * Return: how many of those that this call marked were ended.
+ * They would be freed by the next run, but that may never come, and they hold their
+ * files. CANCEL must not start I/O or wait for it, so the others go back on the list.
  */
-unsigned int nb_end_cancelled(struct nb_batch *b, u64 canceller)
+void nb_drop_ended(struct nb_ctx *ctx)
 {
-	struct nb_ctx *ctx = b->ctx;
 	struct nb_req *req, *next;
-	unsigned int ended = 0;
-	bool back = false;
+	unsigned int back = 0;
+	bool urgent = false;
 
-	llist_for_each_entry_safe(req, next, llist_reverse_order(take_ready(ctx)), lnode) {
-		/* Pairs with the cmpxchg in end_one(): who marked it was written before. */
-		if (atomic_read_acquire(&req->state) & NB_CANCEL) {
-			/* One that another call marked may be ended here, but is not counted. */
-			ended += req->canceller == canceller;
-			nb_complete(b, req, -ECANCELED);
+	llist_for_each_entry_safe(req, next, llist_reverse_order(nb_take_ready(ctx)), lnode) {
+		if (atomic_read(&req->state) == NB_DETACHED) {
+			nb_req_free(req);
 			continue;
 		}
-		back = true;
+		urgent |= req->more;
 		llist_add(&req->lnode, &ctx->ready);
 		atomic_inc(&ctx->nr_ready);
+		back++;
 	}
-	/* A waiter may have looked while they were off the list. */
-	if (back) {
+	if (!back)
+		return;
+	if (urgent)
 		WRITE_ONCE(ctx->urgent, true);
-		/* The thread may have looked too. wq_has_sleeper() is a full barrier. */
-		if (wq_has_sleeper(&ctx->wait))
-			nb_wake_waiters(ctx);
-		nb_sq_kick(ctx);
-	}
-	return ended;
+	/* Somebody may have looked while they were off the list; nb_tell() is a full barrier. */
+	nb_tell(ctx, back, back);
+	nb_sq_kick(ctx);
 }
 
 /* Free what was woken and will not be run, since its ring is closed. See ctx.c. */
 void nb_miss_reap(struct nb_ctx *ctx)
 {
 	struct nb_req *req, *next;
+	bool owes;
 
 	llist_for_each_entry_safe(req, next, llist_del_all(&ctx->ready), lnode) {
-		nb_req_unlist(req);
+		owes = nb_req_unlist(req);
 		nb_req_free(req);
-		nb_ctx_put(ctx);
+		if (owes)
+			nb_ctx_put(ctx);
 	}
 }
 

@@ -3,8 +3,9 @@
  * request.c - memory of a read that could not be answered in the call.
  *
  * Role: allocate and free a request with all that it holds, and keep the list of
- * those that still owe a CQE. A leaf: it calls ctx.c for the reference, no more.
- * Callers: submit.c (alloc), miss.c, worker.c, cancel.c and complete.c.
+ * those that still owe a CQE, and the tree of those of them that have a deadline. A
+ * leaf: it calls ctx.c for the reference, no more.
+ * Callers: submit.c (alloc), miss.c, worker.c, cancel.c, deadline.c and complete.c.
  * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here.
  *
  * What a request holds, from alloc to free: its file, the submitter's
@@ -42,11 +43,13 @@ struct cgroup_subsys_state *nb_get_io_cgroup(const struct nb_ctx *ctx)
  * @ctx: its ring
  * @nf: its file, of this call
  * @rd: the read; its vectors move to the request
+ * @deadline: when it ends if it still waits, or KTIME_MAX
  *
  * Return: the request, in state NB_RUN and on the list, or NULL: no memory, or the
  * user has max_requests.
  */
-struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd)
+struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct nb_read *rd,
+			    ktime_t deadline)
 {
 	struct nb_req *req;
 
@@ -72,11 +75,61 @@ struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct
 	__module_get(THIS_MODULE); /* the ioctl's file holds one */
 
 	req->ctx = ctx;
+	req->deadline = deadline;
+	RB_CLEAR_NODE(&req->dnode);
 	refcount_inc(&ctx->refs);
 	spin_lock(&ctx->req_lock);
 	list_add_tail(&req->node, &ctx->reqs);
+	if (deadline != KTIME_MAX)
+		nb_req_heed_deadline(req);
 	spin_unlock(&ctx->req_lock);
 	return req;
+}
+
+/* The request that is to end first, or NULL. */
+struct nb_req *nb_req_first(struct nb_ctx *ctx)
+{
+	struct rb_node *first = rb_first_cached(&ctx->deadlines);
+
+	lockdep_assert_held(&ctx->req_lock);
+	return first ? rb_entry(first, struct nb_req, dnode) : NULL;
+}
+
+/* Have the timer fire at @at, from now on; KTIME_MAX: it need not. */
+void nb_req_set_timer(struct nb_ctx *ctx, ktime_t at)
+{
+	lockdep_assert_held(&ctx->req_lock);
+	ctx->timer_at = at;
+	if (at != KTIME_MAX)
+		hrtimer_start(&ctx->timer, at, HRTIMER_MODE_ABS);
+}
+
+static bool is_earlier(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct nb_req, dnode)->deadline <
+	       rb_entry(b, struct nb_req, dnode)->deadline;
+}
+
+/* Into the tree. Only a new earliest deadline touches the timer. */
+void nb_req_heed_deadline(struct nb_req *req)
+{
+	struct nb_ctx *ctx = req->ctx;
+
+	lockdep_assert_held(&ctx->req_lock);
+	rb_add_cached(&req->dnode, &ctx->deadlines, is_earlier);
+	if (req->deadline < ctx->timer_at)
+		nb_req_set_timer(ctx, req->deadline);
+}
+
+/* Out of the tree. Return: it was there. */
+bool nb_req_forget_deadline(struct nb_req *req)
+{
+	lockdep_assert_held(&req->ctx->req_lock);
+	if (RB_EMPTY_NODE(&req->dnode))
+		return false;
+	rb_erase_cached(&req->dnode, &req->ctx->deadlines);
+	RB_CLEAR_NODE(&req->dnode);
+	return true;
 }
 
 /**
@@ -93,8 +146,17 @@ bool nb_req_unlist(struct nb_req *req)
 	spin_lock(&ctx->req_lock);
 	mine = !list_empty(&req->node);
 	list_del_init(&req->node);
+	nb_req_forget_deadline(req);
 	spin_unlock(&ctx->req_lock);
 	return mine;
+}
+
+/* What a request that was marked ends with: whoever marked it said that before. */
+int nb_req_end_err(const struct nb_req *req)
+{
+	/* Pairs with the cmpxchg in end_one(). */
+	WARN_ON_ONCE(!(atomic_read_acquire(&req->state) & NB_CANCEL));
+	return req->end_err;
 }
 
 /* Free a request that is on no list, no queue and no wait queue. Does not sleep. */

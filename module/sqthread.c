@@ -102,7 +102,7 @@ static bool can_take(struct nb_sq *sq)
 	if (unlikely(bad != sq->bad_tail)) {
 		WRITE_ONCE(sq->bad_tail, bad);
 		wake_up(&sq->room);
-		nb_wake_waiters(ctx);
+		nb_tell(ctx, UINT_MAX, 1);
 	}
 	return nr && nb_cq_has_room(ctx);
 }

@@ -40,14 +40,16 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 	rd->dst.nr_segs = sqe->len;
 	rd->dst.addr = sqe->addr;
 	rd->dst.len = sqe->len;
+	rd->deadline_ns = sqe->deadline_ns;
 
-	if (sqe->resv0 | sqe->resv1 | sqe->deadline_ns | sqe->resv2[0] | sqe->resv2[1])
+	if (sqe->resv0 | sqe->resv1 | sqe->resv2[0] | sqe->resv2[1])
 		return -EINVAL;
 	if (sqe->flags & ~NB_SQE_FLAGS)
 		return -EINVAL;
 	switch (sqe->opcode) {
 	case NBREAD_OP_NOP:
-		return sqe->flags | sqe->fd | sqe->off | sqe->addr | sqe->len | sqe->buf_index ?
+		return sqe->flags | sqe->fd | sqe->off | sqe->addr | sqe->len | sqe->buf_index |
+				       sqe->deadline_ns ?
 			       -EINVAL :
 			       0;
 	case NBREAD_OP_READ:
@@ -111,7 +113,13 @@ static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 {
 	const struct iovec *iov = rd->dst.iov;
 	struct nb_req *req;
+	ktime_t deadline;
 
+	/* Its time was over before it began to wait: it does not begin. */
+	if (!nb_deadline(b->ctx, rd->deadline_ns, &deadline)) {
+		nb_post(b, rd->user_data, -ETIME, 0, false);
+		return;
+	}
 	/* A copy in either case: import_iovec() charges its own to nobody. */
 	if (iov) {
 		rd->dst.iov = kmemdup(iov, rd->dst.nr_segs * sizeof(*iov), GFP_KERNEL_ACCOUNT);
@@ -120,7 +128,7 @@ static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 		if (!rd->dst.iov)
 			goto nomem;
 	}
-	req = nb_req_alloc(b->ctx, nf, rd);
+	req = nb_req_alloc(b->ctx, nf, rd, deadline);
 	if (!req)
 		goto nomem;
 	req->done = done;

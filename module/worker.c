@@ -4,7 +4,8 @@
  *
  * Role: finish what cannot wait by callback, on the ring's own bounded workqueue,
  * with the submitter's mm, credentials and io cgroup.
- * Callers: miss.c and submit.c queue; the workqueue runs nb_work().
+ * Callers: miss.c and submit.c queue; the workqueue runs nb_work(). spread.c's workers
+ * become the owner of what they read in the same way.
  * Context: nb_punt() task, nb_work() kernel worker. Locks: none.
  * References: a queued request owns itself; nb_work() pins the mm only while it
  * runs, so that exit frees the memory of a program whose reads are still queued.
@@ -58,26 +59,41 @@ static int read_blocking(struct nb_req *req)
 	return ret == -EAGAIN ? -EIO : min_t(ssize_t, ret, 0);
 }
 
-static int read_as_owner(struct nb_req *req)
+/**
+ * nb_become_owner() - a worker takes over what a read is charged to and allowed
+ * @o: all zero, or of the last request, from whom little may differ
+ * @req: whose credentials, io cgroup and memory cgroup
+ */
+void nb_become_owner(struct nb_owner *o, const struct nb_req *req)
 {
-	const struct cred *old = override_creds(req->cred);
-	struct mem_cgroup *memcg, *old_memcg;
-	int ret;
-
+	if (o->cred && o->cred == req->cred && o->blkcg == req->blkcg)
+		return;
+	nb_be_oneself(o);
+	/* Of its own: the request may be gone before the next one comes. */
+	o->cred = get_cred(req->cred);
+	o->blkcg = req->blkcg;
+	o->old_cred = override_creds(o->cred);
 #ifdef CONFIG_BLK_CGROUP
-	kthread_associate_blkcg(req->blkcg);
+	kthread_associate_blkcg(o->blkcg);
 #endif
 	/* Page cache is charged by the mm, but slab of a kernel thread to nobody. */
-	memcg = get_mem_cgroup_from_mm(req->ctx->mm);
-	old_memcg = set_active_memcg(memcg);
-	ret = read_blocking(req);
-	set_active_memcg(old_memcg);
-	mem_cgroup_put(memcg);
+	o->memcg = get_mem_cgroup_from_mm(req->ctx->mm);
+	o->old_memcg = set_active_memcg(o->memcg);
+}
+
+/* And back, if anything was taken over. */
+void nb_be_oneself(struct nb_owner *o)
+{
+	if (!o->cred)
+		return;
+	set_active_memcg(o->old_memcg);
+	mem_cgroup_put(o->memcg);
 #ifdef CONFIG_BLK_CGROUP
 	kthread_associate_blkcg(NULL);
 #endif
-	revert_creds(old);
-	return ret;
+	revert_creds(o->old_cred);
+	put_cred(o->cred);
+	o->cred = NULL;
 }
 
 /*
@@ -93,10 +109,27 @@ bool nb_mm_is_abandoned(struct mm_struct *mm)
 #endif
 }
 
+/* Let a worker touch the program's memory. Return: false if there is no program left. */
+bool nb_use_owner_mm(struct nb_ctx *ctx)
+{
+	if (nb_mm_is_abandoned(ctx->mm) || !mmget_not_zero(ctx->mm))
+		return false;
+	kthread_use_mm(ctx->mm);
+	return true;
+}
+
+void nb_unuse_owner_mm(struct nb_ctx *ctx)
+{
+	kthread_unuse_mm(ctx->mm);
+	/* The last user's exit ran meanwhile: do not tear its memory down here. */
+	mmput_async(ctx->mm);
+}
+
 static void nb_work(struct work_struct *work)
 {
 	struct nb_req *req = container_of(work, struct nb_req, work);
 	struct nb_ctx *ctx = req->ctx;
+	struct nb_owner owner = {};
 	struct nb_batch b;
 	int ret;
 
@@ -107,13 +140,11 @@ static void nb_work(struct work_struct *work)
 	/* A second reference: nb_complete() gives the request's back before the flush. */
 	refcount_inc(&ctx->refs);
 	nb_batch_init(&b, ctx);
-	if (!nb_mm_is_abandoned(ctx->mm) && mmget_not_zero(ctx->mm)) {
-		kthread_use_mm(ctx->mm);
-		ret = read_as_owner(req);
-		kthread_unuse_mm(ctx->mm);
-		/* The last user's exit ran meanwhile: do not tear its memory down here. */
-		mmput_async(ctx->mm);
-		ret = nb_req_result(req, ret);
+	if (nb_use_owner_mm(ctx)) {
+		nb_become_owner(&owner, req);
+		ret = nb_req_result(req, read_blocking(req));
+		nb_be_oneself(&owner);
+		nb_unuse_owner_mm(ctx);
 	} else {
 		ret = -ECANCELED; /* nobody is left to see it */
 	}
@@ -147,5 +178,5 @@ void nb_punt(struct nb_batch *b, struct nb_req *req)
 		while (!queue_work(req->ctx->wq, &req->work))
 			cpu_relax();
 	else
-		nb_complete(b, req, -ECANCELED);
+		nb_complete(b, req, nb_req_end_err(req));
 }

@@ -117,7 +117,8 @@ static const struct spoiled members[] = {
 	R("register_resv_0_is_einval", resv[0], 1, -EINVAL),
 	R("register_resv_1_is_einval", resv[1], TOP, -EINVAL),
 
-	C("cancel_flag_3_is_einval", flags, 1U << 3, -EINVAL),
+	C("cancel_fixed_file_without_fd_is_einval", flags, NBREAD_CANCEL_FIXED_FILE, -EINVAL),
+	C("cancel_flag_4_is_einval", flags, 1U << 4, -EINVAL),
 	C("cancel_flag_31_is_einval", flags, 1U << 31, -EINVAL),
 	C("cancel_fd_with_any_is_einval", flags, NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY, -EINVAL),
 	C("cancel_any_with_user_data_is_einval", flags, NBREAD_CANCEL_ANY, -EINVAL),
@@ -287,6 +288,11 @@ START_TEST(cancel_of_a_closed_fd_is_ebadf)
 	abi_begin(&a);
 	ck_assert_int_eq(raw_ioctl(a.r.fd, NBREAD_IOC_CANCEL, &c), -EBADF);
 	c.fd = -1;
+	ck_assert_int_eq(raw_ioctl(a.r.fd, NBREAD_IOC_CANCEL, &c), -EBADF);
+	/* There is no table, so an fd that is open is no index of one. */
+	c.flags |= NBREAD_CANCEL_FIXED_FILE;
+	ck_assert_int_eq(raw_ioctl(a.r.fd, NBREAD_IOC_CANCEL, &c), -EBADF);
+	c.fd = 0;
 	ck_assert_int_eq(raw_ioctl(a.r.fd, NBREAD_IOC_CANCEL, &c), -EBADF);
 	abi_end(&a);
 }

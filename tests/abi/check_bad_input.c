@@ -33,8 +33,6 @@ static const struct spoiled reads[] = {
 	SQE("sqe_resv2_0_top_bit_is_einval", resv2[0], UINT64_C(1) << 63, -EINVAL),
 	SQE("sqe_resv2_1_is_einval", resv2[1], 1, -EINVAL),
 	SQE("sqe_resv2_1_bit_32_is_einval", resv2[1], UINT64_C(1) << 32, -EINVAL),
-	SQE("sqe_deadline_is_einval", deadline_ns, 1, -EINVAL),
-	SQE("sqe_deadline_bit_32_is_einval", deadline_ns, UINT64_C(1) << 32, -EINVAL),
 	SQE("sqe_buf_index_without_a_fixed_buffer_is_einval", buf_index, 1, -EINVAL),
 
 	SQE("sqe_opcode_4_is_einval", opcode, 4, -EINVAL),
@@ -113,6 +111,9 @@ static const struct spoiled fine[] = {
 	SQE("sqe_cached_noio_is_a_hit", flags, NBREAD_SQE_CACHED | NBREAD_SQE_NOIO, 4096),
 	SQE("sqe_async_reads_it_all", flags, NBREAD_SQE_ASYNC, 4096),
 	SQE("sqe_user_data_may_be_anything", user_data, 0, 4096),
+	SQE("sqe_deadline_that_is_over_does_not_concern_a_hit", deadline_ns, 1, 4096),
+	SQE("sqe_deadline_int64_max_is_never", deadline_ns, INT64_MAX, 4096),
+	SQE("sqe_deadline_uint64_max_is_never", deadline_ns, UINT64_MAX, 4096),
 };
 
 static struct nbread_sqe spoil(struct nbread_sqe sqe, const struct spoiled *s)

@@ -174,6 +174,41 @@ START_TEST(cancel_by_file_means_the_open_file)
 }
 END_TEST
 
+START_TEST(cancel_by_index_means_the_file_that_is_registered_there)
+{
+	static const uint64_t data[] = { 1, 2, 3 };
+	struct held h;
+	int files[3];
+
+	hold(&h, data, 3);
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, 0, 0), -EBADF);
+	files[0] = dev_reopen(h.fd, O_RDONLY);
+	files[1] = h.fd;
+	files[2] = -1;
+	ck_assert_int_eq(nbread_register_files(&h.ring, files, 3), 0);
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, 2, 0), -EBADF);
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, 3, 0), -EBADF);
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, UINT32_MAX, 0), -EBADF);
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, 0, NBREAD_CANCEL_ALL), -ENOENT);
+	/* The oldest one of this open file, by whatever name it was read. */
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, 1, 0), 1);
+	check_ecanceled(&h.ring, 1);
+	dev_prep(&h.ring, 1, h.buf + 6 * PG, PG, 6 * PG, NBREAD_SQE_FIXED_FILE, 4);
+	dev_prep(&h.ring, 0, h.buf + 8 * PG, PG, 8 * PG, NBREAD_SQE_FIXED_FILE, 5);
+	dev_submit(&h.ring, 2);
+	close(h.fd);
+	ck_assert_int_eq(nbread_cancel_file_index(&h.ring, 1, NBREAD_CANCEL_ALL), 3);
+	check_ecanceled(&h.ring, 2);
+	check_ecanceled(&h.ring, 3);
+	check_ecanceled(&h.ring, 4);
+	dev_check_none(&h.ring);
+	h.fd = files[0];
+	let_go(&h, 1);
+	dev_check_same(h.buf, 8 * PG, 0xa5);
+	dev_check(h.buf + 8 * PG, PG, 8 * PG, 10);
+}
+END_TEST
+
 START_TEST(cancel_of_a_read_that_is_ready_but_did_not_run_ends_it)
 {
 	static const uint64_t data[] = { 1, 2 };
@@ -225,6 +260,7 @@ Suite *check_cancel_suite(void)
 	nbtest_add(s, without_all_the_oldest_match_alone_is_cancelled);
 	nbtest_add(s, with_all_every_match_is_cancelled);
 	nbtest_add(s, cancel_by_file_means_the_open_file);
+	nbtest_add(s, cancel_by_index_means_the_file_that_is_registered_there);
 	nbtest_add(s, cancel_of_a_read_that_is_ready_but_did_not_run_ends_it);
 	nbtest_add(s, a_cancelled_read_can_be_asked_for_again);
 	return s;
