@@ -116,8 +116,10 @@ int nbread_sys_memfd(size_t size)
 	int saved = errno, fd, ret;
 
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL) /* before 6.3 */
+	if (fd < 0 && errno == EINVAL) { /* before 6.3 */
+		errno = saved;
 		fd = memfd_create(name, MFD_CLOEXEC);
+	}
 	if (fd < 0)
 		return result(-1, saved);
 	ret = result(ftruncate(fd, (off_t)size), saved);
