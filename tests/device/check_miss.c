@@ -12,6 +12,8 @@
 #define DEPTH 32
 #define COLD_MB 32
 #define READS (COLD_MB * 256)
+/* NB_HELPERS of module/spread.c */
+#define HELPERS 3
 
 /* Kernel threads with our name, and threads in all */
 static void count_threads(unsigned int *ours, unsigned int *all)
@@ -93,8 +95,11 @@ START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_swi
 		nbread_cq_advance(&ring, n);
 		if (done / 1024 != (done + n) / 1024) {
 			count_threads(&ours_now, &all_now);
-			/* Fewer: one that an earlier test left idle has gone. */
-			ck_assert_uint_le(ours_now, ours);
+			/*
+			 * Fewer: one that an earlier test left idle has gone. More: a few may
+			 * help to copy (module/spread.c), never one a read.
+			 */
+			ck_assert_uint_le(ours_now, ours + HELPERS);
 			most = all_now > most ? all_now : most;
 		}
 		done += n;
