@@ -6,16 +6,20 @@
  *
  * KIND is one of tests/vm/kind, made on a null_blk that takes 10 ms a read. Reads cold
  * pages at random, 4 KiB each, one at a time and 32 at a time; then CACHED resident ones.
- * Prints the throughputs, how long the calls that submitted took, and three TAP lines:
- * depth 32 reads at least eight times as much as depth 1, those calls are short (99.9 in a
- * hundred within a tenth of the device's latency), no cached read needs a worker.
+ * Prints the throughputs, how long the calls that submitted took, and two TAP lines: one in
+ * a thousand of those calls slept at most, no cached read needs a worker. Times are no
+ * criterion, since an emulated CPU on a busy machine has no say in them; with NBREAD_STRICT
+ * set two more lines are: depth 32 reads at least eight times as much as depth 1, and 99.9
+ * in a hundred of those calls end within a tenth of the device's latency.
  * Exit status: 0 passed, or skipped since this kernel does not have KIND; 1 not.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,7 +37,7 @@
 static struct raw ring;
 static unsigned char bufs[DEPTH][PG] __attribute__((aligned(PG)));
 static uint64_t took[FEW + MANY];
-static unsigned int calls, punted;
+static unsigned int calls, punted, slept;
 
 static uint64_t now_ns(void)
 {
@@ -49,9 +53,19 @@ static uint64_t nth_off(unsigned int n)
 	return (uint64_t)(n * 2654435761U % FILE_PAGES) * PG;
 }
 
+/* How often this thread gave its CPU up of its own will: it slept. */
+static long switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
 static void submit(int fd, unsigned int n, unsigned int slot)
 {
 	struct nbread_sqe *sqe = raw_sqe(&ring);
+	long before = switches();
 	uint64_t start;
 
 	raw_prep_read(sqe, fd, bufs[slot], PG, nth_off(n), (uint64_t)slot << 32 | n);
@@ -60,6 +74,7 @@ static void submit(int fd, unsigned int n, unsigned int slot)
 	if (raw_enter(&ring, 1, 0) != 1)
 		nbtest_fatal("ENTER did not take the read");
 	took[calls++] = now_ns() - start;
+	slept += before != switches();
 }
 
 static unsigned int reap(void)
@@ -113,7 +128,7 @@ static void make_cold(int fd)
 	nbtest_evict(fd);
 }
 
-static int run(const char *kind, unsigned int cached)
+static int run(const char *kind, unsigned int cached, bool strict)
 {
 	struct nbtest_file file;
 	double one, many;
@@ -135,8 +150,13 @@ static int run(const char *kind, unsigned int cached)
 	printf("# %s: submitting calls: half %.0f us, 99 %% %.0f us, 99.9 %% %.0f us, longest %.0f us\n",
 	       kind, (double)took[calls / 2] / 1e3, (double)took[calls * 99 / 100] / 1e3,
 	       (double)took[calls * 999 / 1000] / 1e3, (double)took[calls - 1] / 1e3);
-	bad = line(many >= 8 * one, kind, "reads_at_depth_32_run_side_by_side");
-	bad |= line(took[calls * 999 / 1000] <= 1000000, kind, "the_call_does_not_wait_for_a_miss");
+	printf("# %s: %u of these calls slept\n", kind, slept);
+	bad = line(slept <= calls / 1000, kind, "the_call_does_not_wait_for_a_miss");
+	if (strict) {
+		bad |= line(many >= 8 * one, kind, "reads_at_depth_32_run_side_by_side");
+		bad |= line(took[calls * 999 / 1000] <= 1000000, kind,
+			    "the_call_takes_a_tenth_of_a_miss_at_most");
+	}
 
 	nbtest_warm(file.fd);
 	punted = 0;
@@ -179,8 +199,9 @@ int main(int argc, char **argv)
 		printf("1..1\nnot ok on_%s %s\n", argv[1], why);
 		return 1;
 	}
-	puts("1..3");
-	ret = run(argv[1], argc == 3 ? (unsigned int)atoi(argv[2]) : 100000);
+	printf("1..%d\n", getenv("NBREAD_STRICT") ? 4 : 2);
+	ret = run(argv[1], argc == 3 ? (unsigned int)atoi(argv[2]) : 100000,
+		  getenv("NBREAD_STRICT"));
 	nbtest_must_sh("tests/vm/kind down %s " DIR_PATH " && rmmod null_blk", argv[1]);
 	return ret;
 }
