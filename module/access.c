@@ -81,6 +81,7 @@ static void choose_way(struct nb_file *nf, const struct nb_ctx *ctx)
 		nf->path = NBREAD_PATH_ASYNC;
 		nf->why = nf->row ? NBREAD_WHY_FILEMAP_OFF : NBREAD_WHY_NOT_IN_TABLE;
 	}
+	nf->sqwq = sqwq;
 	if (!sqwq)
 		return;
 	nf->may_park = false;

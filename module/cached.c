@@ -176,8 +176,7 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
  * @dst: where to
  * @pos: from where
  * @flags: NBREAD_SQE_CACHED: a miss starts readahead, unless NBREAD_SQE_NOIO.
- *	Neither: the caller goes on with nb_miss(), which starts the I/O. NOIO alone: an
- *	SQWQ ring's READ
+ *	Neither: the caller goes on with nb_miss(), which starts the I/O
  *
  * Context: task; does not wait for I/O of this file. A page fault on the buffer may.
  * Return: see struct nb_cached.
@@ -200,6 +199,8 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 						   &eof);
 	} else {
 		if (nf->way == NB_WAY_STACKED) {
+			if (nf->sqwq)
+				flags |= NBREAD_SQE_NOIO;
 			c.res = nb_stacked_read(nf, dst, pos, flags, &c.complete);
 			nf->touched |= c.res >= 0 && dst->len;
 			return c;

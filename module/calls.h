@@ -45,8 +45,18 @@ int nb_sq_wait_room(struct nb_ctx *ctx, ktime_t *expires);
 int nb_sq_thread(void *arg);
 
 /* dst.c */
+
+/* Check what a program said of offset and length; the address comes after the fd. */
+static inline int nb_dst_check(u64 addr, u32 len, u64 off)
+{
+	loff_t end;
+
+	if (len > NB_MAX_LEN || (loff_t)off < 0 || addr != (unsigned long)addr)
+		return -EINVAL;
+	return check_add_overflow((loff_t)off, (loff_t)len, &end) ? -EINVAL : 0;
+}
+
 void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
-int nb_dst_check(u64 addr, u32 len, u64 off);
 ssize_t nb_dst_compat_vectors(u64 addr, unsigned int nr, struct iovec *fast, struct iovec **iov);
 
 /* user.c */

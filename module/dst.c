@@ -2,9 +2,9 @@
 /*
  * dst.c - where the bytes of a read go.
  *
- * Role: check what a program said of offset and length, and make iterators over its
- * buffer. A leaf. Callers: submit.c and try.c (check); cached.c, filemap.c, miss.c and
- * worker.c (iterator). Context: any that may touch user memory. No locks, no references.
+ * Role: make iterators over a program's buffer, and take the vectors of a 32-bit one. A
+ * leaf. Callers: submit.c (vectors); cached.c, filemap.c, miss.c and worker.c (iterator).
+ * Context: any that may touch user memory. No locks, no references.
  */
 #include <linux/compat.h>
 #include <linux/slab.h>
@@ -70,14 +70,4 @@ ssize_t nb_dst_compat_vectors(u64 addr, unsigned int nr, struct iovec *fast, str
 #else
 	return -EOPNOTSUPP; /* there are no such programs */
 #endif
-}
-
-/* Check what a program said of offset and length; the address comes after the fd. */
-int nb_dst_check(u64 addr, u32 len, u64 off)
-{
-	loff_t end;
-
-	if (len > NB_MAX_LEN || (loff_t)off < 0 || addr != (unsigned long)addr)
-		return -EINVAL;
-	return check_add_overflow((loff_t)off, (loff_t)len, &end) ? -EINVAL : 0;
 }

@@ -323,6 +323,7 @@ struct nb_pins {
  * @way:	who answers what is resident
  * @may_park:	misses wait by callback
  * @reads_ahead: readahead may be started in the call; see choose_way()
+ * @sqwq:	the ring is one of SQWQ: no I/O is started in the call at all
  * @path:	NBREAD_PATH_*
  * @why:	NBREAD_WHY_*
  * @listener:	who must be asked before a read
@@ -343,6 +344,7 @@ struct nb_file {
 	enum nb_way way;
 	bool may_park;
 	bool reads_ahead;
+	bool sqwq;
 	u32 path;
 	u32 why;
 	enum nb_listener listener;

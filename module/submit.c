@@ -17,33 +17,9 @@
 
 #include "internal.h"
 
-/* Copy an SQE out of shared memory, each word read once, and decode the copy. */
-static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
+/* What an opcode and flags allow in the other members; the buffer is looked at later. */
+static noinline int check_members(const struct nbread_sqe *sqe)
 {
-	const u64 *from = (const u64 *)shared;
-	union {
-		struct nbread_sqe sqe;
-		u64 words[sizeof(struct nbread_sqe) / sizeof(u64)];
-	} copy;
-	const struct nbread_sqe *sqe = &copy.sqe;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(copy.words); i++)
-		copy.words[i] = READ_ONCE(from[i]);
-
-	rd->user_data = sqe->user_data;
-	rd->opcode = sqe->opcode;
-	rd->flags = sqe->flags;
-	rd->fd = sqe->fd;
-	rd->pos = sqe->off;
-	rd->dst.iov = NULL;
-	rd->dst.nr_segs = sqe->len;
-	rd->dst.addr = sqe->addr;
-	rd->dst.len = sqe->len;
-	rd->deadline_ns = sqe->deadline_ns;
-
-	if (sqe->resv0 | sqe->resv1 | sqe->resv2[0] | sqe->resv2[1])
-		return -EINVAL;
 	if (sqe->flags & ~NB_SQE_FLAGS)
 		return -EINVAL;
 	switch (sqe->opcode) {
@@ -68,6 +44,43 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 		return -EINVAL;
 	if (sqe->opcode == NBREAD_OP_READV && sqe->len > UIO_MAXIOV)
 		return -EINVAL;
+	return 0;
+}
+
+/* Copy an SQE out of shared memory, each word read once, and decode the copy. */
+static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
+{
+	const u64 *from = (const u64 *)shared;
+	union {
+		struct nbread_sqe sqe;
+		u64 words[sizeof(struct nbread_sqe) / sizeof(u64)];
+	} copy;
+	const struct nbread_sqe *sqe = &copy.sqe;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(copy.words); i++)
+		copy.words[i] = READ_ONCE(from[i]);
+
+	rd->user_data = sqe->user_data;
+	rd->opcode = sqe->opcode;
+	rd->flags = sqe->flags;
+	rd->fd = sqe->fd;
+	rd->pos = sqe->off;
+	rd->dst.iov = NULL;
+	rd->dst.nr_segs = sqe->len;
+	rd->dst.addr = sqe->addr;
+	rd->dst.len = sqe->len;
+	rd->deadline_ns = sqe->deadline_ns;
+
+	if (sqe->resv0 | sqe->resv1 | sqe->resv2[0] | sqe->resv2[1])
+		return -EINVAL;
+	/* Most are this; it is worth the test. */
+	if (unlikely(sqe->opcode != NBREAD_OP_READ || sqe->flags || sqe->buf_index)) {
+		err = check_members(sqe);
+		if (err || sqe->opcode == NBREAD_OP_NOP)
+			return err;
+	}
 	return nb_dst_check(sqe->addr, sqe->len, sqe->off);
 }
 
@@ -103,7 +116,7 @@ static int take_buffer(const struct nb_ctx *ctx, struct nb_read *rd, struct iove
 
 static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
 {
-	if (rd->dst.iov != fast)
+	if (rd->dst.iov && rd->dst.iov != fast)
 		kfree(rd->dst.iov);
 }
 
@@ -157,8 +170,6 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read
 static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 			struct iovec *fast)
 {
-	/* On an SQWQ ring the call starts no I/O, not even readahead. */
-	u32 noio = b->ctx->flags & NBREAD_SETUP_SQWQ ? NBREAD_SQE_NOIO : 0;
 	bool cached = rd->flags & NBREAD_SQE_CACHED;
 	struct nb_cached c = {};
 	int err;
@@ -191,7 +202,7 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		return;
 	}
 	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
-		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags | noio);
+		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags);
 		if (c.complete || (c.res < 0 && c.res != -EAGAIN) || cached) {
 			nb_post(b, rd->user_data, c.res,
 				c.complete && nf->oracle ? NBREAD_CQE_HIT : 0, c.complete);
@@ -232,10 +243,10 @@ static void unreserve(struct nb_ctx *ctx, u32 nr)
 	spin_unlock(&ctx->cq_lock);
 }
 
-/* A thread stops early whose ring was closed, a task that was killed. */
-static bool must_stop(const struct nb_ctx *ctx)
+/* A thread (@sq is its ring's) stops early whose ring was closed, a task that was killed. */
+static bool must_stop(const struct nb_sq *sq)
 {
-	return nb_is_sq_thread() ? READ_ONCE(ctx->sq->closing) : fatal_signal_pending(current);
+	return sq ? READ_ONCE(sq->closing) : fatal_signal_pending(current);
 }
 
 /**
@@ -250,8 +261,9 @@ static bool must_stop(const struct nb_ctx *ctx)
 int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 {
 	struct iovec fast[UIO_FASTIOV];
-	const struct cred *old = NULL;
 	struct nb_ctx *ctx = b->ctx;
+	const struct nb_sq *sq = nb_is_sq_thread() ? ctx->sq : NULL;
+	const struct cred *old = NULL;
 	struct nb_file nf = {};
 	struct nb_read rd;
 	int err, i, taken;
@@ -259,10 +271,10 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	if (mutex_lock_interruptible(&ctx->lock))
 		return -EINTR;
 	/* Under the lock, so that what is taken after REGISTER_CREDS is read as told. */
-	if (nb_is_sq_thread())
-		old = override_creds(ctx->sq->cred);
+	if (sq)
+		old = override_creds(sq->cred);
 	taken = reserve(ctx, ring, nr);
-	for (i = 0; i < taken && !must_stop(ctx); i++) {
+	for (i = 0; i < taken && !must_stop(sq); i++) {
 		err = read_sqe(nb_ring_sqe(ring, i), &rd);
 		if (err || rd.opcode == NBREAD_OP_NOP) {
 			nb_post(b, rd.user_data, err, 0, false);
