@@ -3,6 +3,9 @@
 # examples/httpd under load: wrk asks for all files over 64 connections, of each engine in
 # turn, in one run: all cached, every second one cached, none. No request may fail; the CPU
 # time a request cost the server is printed, and no more is made of it, since this is a VM.
+# It takes its time there, so 'make check' does not run it; by hand:
+#
+#   tests/vm/run --mttcg --timeout 3600 -- tests/examples/load.sh
 #
 # NBREAD_ENGINES: which, default all. NBREAD_ROUNDS: how often each is measured, default 3;
 # the least of them counts, since what disturbs a run only ever adds to it.
