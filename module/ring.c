@@ -226,12 +226,17 @@ int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr)
 	/* Pairs with nb_ring_publish(): who sees this tail sees the program's too. */
 	u32 tail = smp_load_acquire(&ring->cq_shown);
 	/* Pairs with the program's release of CQ head: it has read those CQEs. */
-	u32 ready = tail - smp_load_acquire(&shared(ring)->cq_head);
+	u32 head = smp_load_acquire(&shared(ring)->cq_head);
 
-	if (ready > ring->cq_mask + 1)
-		return -EINVAL;
-	*nr = ready;
-	return 0;
+	*nr = tail - head;
+	if (likely(*nr <= ring->cq_mask + 1))
+		return 0;
+	/*
+	 * The program may be quicker than nb_ring_publish(), reap between its two stores,
+	 * and come here: then its head lies before the tail that is about to be shown.
+	 */
+	*nr = 0;
+	return READ_ONCE(ring->cq_tail) - head > ring->cq_mask + 1 ? -EINVAL : 0;
 }
 
 /* The @nth SQE from the head on; shared memory: read each member once. */
@@ -252,7 +257,7 @@ void nb_ring_take(struct nb_ring *ring, u32 nr)
 void nb_ring_push(struct nb_ring *ring, const struct nbread_cqe *cqe)
 {
 	ring->cqes[ring->cq_tail & ring->cq_mask] = *cqe;
-	ring->cq_tail++;
+	WRITE_ONCE(ring->cq_tail, ring->cq_tail + 1);
 }
 
 /* Show what was pushed. nb_ctx.cq_lock is held. */

@@ -24,9 +24,13 @@
 
 #include "internal.h"
 
-static bool nb_spread_on = true;
+/*
+ * Off unless the administrator wants it: the helpers of all users share a workqueue, which
+ * one user can fill with copies that never end (to memory of a server of his own).
+ */
+static bool nb_spread_on;
 module_param_named(spread, nb_spread_on, bool, 0644);
-MODULE_PARM_DESC(spread, "Let other cores help to copy what a fast disk delivers (default on)");
+MODULE_PARM_DESC(spread, "Let other cores help to copy what a fast disk delivers (default off)");
 
 /*
  * What a read costs beside the copy (look-up, CQE, free), in bytes that are copied in that

@@ -88,6 +88,16 @@ static void end(struct many *m)
 	dev_await(dev_module_refs() == 0);
 }
 
+static void helpers_on(void)
+{
+	ck_assert_int_eq(nbtest_write_text(SPREAD, "1"), 0);
+}
+
+static void helpers_off(void)
+{
+	ck_assert_int_eq(nbtest_write_text(SPREAD, "0"), 0);
+}
+
 static bool has_two_cpus(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
@@ -217,6 +227,7 @@ START_TEST(reads_in_the_hands_of_a_helper_that_hangs_end_by_cancel_and_deadline)
 	unsigned int data = 0;
 	pthread_t thread;
 
+	helpers_on();
 	if (!has_two_cpus())
 		nbtest_skip("one CPU");
 	uffd = hang(&m, &thread, _i ? nbtest_now_ns() + 4000 * MS : 0);
@@ -279,12 +290,14 @@ Suite *check_spread_suite(void)
 {
 	Suite *s = suite_create("spread");
 
-	nbtest_add(s, much_that_came_in_is_copied_by_two_cores);
-	nbtest_add(s, little_that_came_in_is_not_handed_over);
-	nbtest_add(s, a_task_that_may_use_one_cpu_copies_by_itself);
-	nbtest_add(s, with_the_parameter_off_nobody_helps);
-	nbtest_add(s, reads_of_several_pages_are_right_whoever_copies_them);
+	nbtest_add_fixture(s, much_that_came_in_is_copied_by_two_cores, helpers_on, helpers_off);
+	nbtest_add_fixture(s, little_that_came_in_is_not_handed_over, helpers_on, helpers_off);
+	nbtest_add_fixture(s, a_task_that_may_use_one_cpu_copies_by_itself, helpers_on,
+			   helpers_off);
+	nbtest_add_fixture(s, with_the_parameter_off_nobody_helps, helpers_on, helpers_off);
+	nbtest_add_fixture(s, reads_of_several_pages_are_right_whoever_copies_them, helpers_on,
+			   helpers_off);
 	nbtest_add_loop(s, reads_in_the_hands_of_a_helper_that_hangs_end_by_cancel_and_deadline, 2);
-	nbtest_add(s, a_helper_that_hangs_holds_up_no_exit);
+	nbtest_add_fixture(s, a_helper_that_hangs_holds_up_no_exit, helpers_on, helpers_off);
 	return s;
 }
