@@ -34,13 +34,13 @@ MODULE_PARM_DESC(spread, "Let other cores help to copy what a fast disk delivers
 
 /*
  * What a read costs beside the copy (look-up, CQE, free), in bytes that are copied in that
- * time. In instructions on 6.1: about 900 beside a copy of 4 KiB of 440 where the copy is
+ * time. Reckoned, not measured: about 900 instructions beside a copy of 440 where that is
  * one instruction for 8 bytes; a real CPU copies faster and misses the cache more often.
  */
 #define NB_READ_COST 4096
 
 /*
- * What a part must be worth at least. To hand one over takes about 6,000 instructions and
+ * What a part must be worth at least. To hand one over is reckoned at 6,000 instructions and
  * a wake-up (queue_work(), two switches, kthread_use_mm()); 16 reads of 4 KiB are four
  * times that, so the loss where it does not pay is small.
  */
