@@ -37,7 +37,7 @@ SYSLIB = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr,/usr/local)/lib
 # Only what is installed on this very machine can be made known to it.
 LIVE = $(if $(DESTDIR),,$(filter 0,$(shell id -u)))
 C_FILES = git ls-files -co --exclude-standard -- \
-	'lib/*.[ch]' 'examples/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]' 'module/*.[ch]' 'include/*.[ch]' '*.cc'
+	'lib/*.[ch]' 'examples/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' 'module/*.[ch]' 'include/*.[ch]' '*.cc'
 
 ##@ Build
 
@@ -76,6 +76,12 @@ backends-doc: tests ## docs/backends.md, out of the behaviour suite
 demo: ## boot a stock kernel in a VM, load the module, read real files, check every byte
 	scripts/setup build vm
 	scripts/demo
+
+bench: ## nbread and its peers side by side in a VM: build/bench/results.json, a table, pictures
+	bench/run
+
+bench-all: ## the same, then other kernels and file systems
+	bench/run --all
 
 check: ## all tests: unit tests here, device tests in a VM [CASE=name] [KERNEL=name]
 	scripts/setup build vm
@@ -212,7 +218,7 @@ kdir:
 		"The kernel tree $(KDIR) is not prepared: include/generated/utsrelease.h is missing." \
 		"In a kernel source tree run 'make modules_prepare' first."; exit 1; }
 
-.PHONY: backends-doc help module lib examples tools tests demo check check-all check-unit check-vm check-package \
+.PHONY: backends-doc help module lib examples tools tests demo bench bench-all check check-all check-unit check-vm check-package \
 	check-breakages lint format install \
 	install-module install-device install-lib install-tools uninstall \
 	uninstall-device dkms-source dkms-install dkms-uninstall deb clean distclean version kdir

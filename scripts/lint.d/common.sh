@@ -18,7 +18,7 @@ files()
 
 c_files()
 {
-	files 'lib/*.[ch]' 'examples/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]' 'module/*.[ch]' 'include/*.[ch]' '*.cc'
+	files 'lib/*.[ch]' 'examples/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' 'module/*.[ch]' 'include/*.[ch]' '*.cc'
 }
 
 # none WHAT: a check that finds nothing to look at passes, and says so.

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Time, CPU time, context switches.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t process_cpu_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/*
+ * The seventh number of a cpu line of /proc/schedstat: nanoseconds that all tasks but
+ * the idle one have run there. A task is added when it leaves the CPU, so we leave it.
+ */
+uint64_t machine_cpu_ns(void)
+{
+	struct timespec moment = { .tv_nsec = 1 };
+	unsigned long long ran, sum = 0;
+	char line[512];
+	FILE *f;
+
+	nanosleep(&moment, NULL);
+	f = fopen("/proc/schedstat", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "cpu%*d %*u %*u %*u %*u %*u %*u %llu", &ran) == 1)
+			sum += ran;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+uint64_t context_switches(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_nvcsw + u.ru_nivcsw);
+}
+
+/* A loop of a known number of instructions tells. */
+bool clock_counts_instructions(void)
+{
+#if defined(__x86_64__)
+	uint64_t loops = 5000000;
+	uint64_t began = now_ns();
+	uint64_t took;
+
+	__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(loops) : : "cc");
+	took = now_ns() - began;
+	return took > 9800000 && took < 10200000;
+#else
+	return false;
+#endif
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * io_uring in five ways: plain; with registered files and the work of completions done in
+ * the wait (DEFER_TASKRUN); with registered buffers; with a thread that polls; and with
+ * every read given to a worker (io-wq).
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+
+#define IDLE_MS 10
+
+struct way {
+	struct io_uring ring;
+	unsigned int sqe_flags;
+	bool fixed_file;
+	bool fixed_buffer;
+};
+
+static int open_ring(struct job *j, unsigned int setup, unsigned int sqe_flags)
+{
+	struct io_uring_params p = { .flags = setup };
+	struct way *w = calloc(1, sizeof(*w));
+	int ret;
+
+	if (!w)
+		return job_fail(j, "memory", ENOMEM);
+	if (setup & IORING_SETUP_SQPOLL)
+		p.sq_thread_idle = IDLE_MS;
+	ret = io_uring_queue_init_params(j->depth, &w->ring, &p);
+	if (ret) {
+		free(w);
+		return job_fail(j, "io_uring_setup", -ret);
+	}
+	w->sqe_flags = sqe_flags;
+	j->priv = w;
+	return 0;
+}
+
+static void close_ring(struct job *j)
+{
+	struct way *w = j->priv;
+
+	io_uring_queue_exit(&w->ring);
+	free(w);
+}
+
+static int open_plain(struct job *j)
+{
+	return open_ring(j, 0, 0);
+}
+
+static int open_async(struct job *j)
+{
+	return open_ring(j, 0, IOSQE_ASYNC);
+}
+
+static int open_sqpoll(struct job *j)
+{
+	return open_ring(j, IORING_SETUP_SQPOLL, 0);
+}
+
+static int open_fixed(struct job *j)
+{
+	struct way *w;
+	int ret;
+
+	if (open_ring(j, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, IOSQE_FIXED_FILE))
+		return -1;
+	w = j->priv;
+	w->fixed_file = true;
+	ret = io_uring_register_files(&w->ring, j->files->fd, j->files->n);
+	if (!ret)
+		return 0;
+	close_ring(j);
+	return job_fail(j, "register files", -ret);
+}
+
+static int open_fixedbuf(struct job *j)
+{
+	struct iovec iov[MAX_DEPTH];
+	struct way *w;
+	unsigned int i;
+	int ret;
+
+	if (open_ring(j, 0, 0))
+		return -1;
+	w = j->priv;
+	w->fixed_buffer = true;
+	for (i = 0; i < j->depth; i++)
+		iov[i] = (struct iovec){ j->mem + (size_t)i * MAX_LEN, MAX_LEN };
+	ret = io_uring_register_buffers(&w->ring, iov, j->depth);
+	if (!ret)
+		return 0;
+	close_ring(j);
+	return job_fail(j, "register buffers", -ret);
+}
+
+static int run(struct job *j, struct op *op, unsigned int n, unsigned int min)
+{
+	struct way *w = j->priv;
+	struct op *end = op + n;
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	unsigned int head, nr;
+	int ret;
+
+	for (; op < end; op++) {
+		sqe = io_uring_get_sqe(&w->ring);
+		/* What ended has left the queue, and no more than its size is in flight. */
+		if (!sqe)
+			return job_fail(j, "the submission queue is full", 0);
+		if (w->fixed_buffer)
+			io_uring_prep_read_fixed(sqe, op->fd, op->buf, op->len, op->off, op->slot);
+		else
+			io_uring_prep_read(sqe, w->fixed_file ? (int)op->file : op->fd, op->buf,
+					   op->len, op->off);
+		sqe->flags = (__u8)w->sqe_flags;
+		sqe->user_data = (uintptr_t)op;
+	}
+	do {
+		ret = io_uring_submit_and_wait(&w->ring, min - j->nr_done);
+		if (ret < 0)
+			return job_fail(j, "io_uring_enter", -ret);
+		nr = 0;
+		io_uring_for_each_cqe(&w->ring, head, cqe)
+		{
+			op_ended(j, (struct op *)(uintptr_t)cqe->user_data, cqe->res);
+			nr++;
+		}
+		io_uring_cq_advance(&w->ring, nr);
+	} while (j->nr_done < min);
+	return 0;
+}
+
+const struct engine engine_io_uring = { "io_uring", 0, open_plain, run, close_ring };
+
+const struct engine engine_io_uring_fixed = { "io_uring_fixed", 0, open_fixed, run, close_ring };
+
+const struct engine engine_io_uring_fixedbuf = { "io_uring_fixedbuf", 0, open_fixedbuf, run,
+						 close_ring };
+
+const struct engine engine_io_uring_sqpoll = { "io_uring_sqpoll", E_POLLS, open_sqpoll, run,
+					       close_ring };
+
+const struct engine engine_io_uring_async = { "io_uring_async", 0, open_async, run, close_ring };
