@@ -166,8 +166,7 @@ void nb_miss_exit(void);
 
 /* spread.c */
 void nb_run_ready(struct nb_batch *b);
-int nb_spread_init(void);
-void nb_spread_exit(void);
+void nb_spread_start(struct nb_ctx *ctx);
 
 /* worker.c */
 struct nb_owner {
@@ -184,6 +183,7 @@ bool nb_use_owner_mm(struct nb_ctx *ctx);
 void nb_unuse_owner_mm(struct nb_ctx *ctx);
 void nb_punt(struct nb_batch *b, struct nb_req *req);
 bool nb_mm_is_abandoned(struct mm_struct *mm);
+bool nb_owner_was_killed(const struct nb_ctx *ctx);
 
 /* complete.c */
 void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);

@@ -11,6 +11,7 @@
  * is given back here.
  */
 #include <linux/file.h>
+#include <linux/sched.h>
 
 #include "internal.h"
 
@@ -90,6 +91,9 @@ enum nb_ended nb_end_waiting(struct nb_batch *b, struct nb_req *req, int err, bo
 	return ended;
 }
 
+/* So many are ended in a row; then who waits for the lock, and the CPU, has a turn. */
+#define NB_CANCEL_BATCH 256
+
 struct nb_match {
 	const struct nbread_cancel *p;
 	struct file *file;
@@ -111,10 +115,11 @@ struct nb_count {
 	bool ready;
 };
 
-/* One pass over the list: the oldest that can be ended, or all. */
-static void pass(struct nb_batch *b, const struct nb_match *m, bool may_mark, struct nb_count *n)
+/* The oldest that can be ended, or a batch of all. Return: whether there may be more. */
+static bool pass(struct nb_batch *b, const struct nb_match *m, bool may_mark, struct nb_count *n)
 {
 	bool all = m->p->flags & NBREAD_CANCEL_ALL;
+	long enough = n->ended + NB_CANCEL_BATCH;
 	struct nb_ctx *ctx = b->ctx;
 	struct nb_req *req, *next;
 
@@ -133,10 +138,24 @@ static void pass(struct nb_batch *b, const struct nb_match *m, bool may_mark, st
 			n->busy++;
 			break;
 		}
-		if (!all && n->ended + n->marked)
+		if (n->ended == enough || (!all && n->ended + n->marked))
 			break;
 	}
 	spin_unlock(&ctx->req_lock);
+	return n->ended == enough;
+}
+
+/*
+ * Until none is left; but not for ever, where another thread submits as fast. Begins anew
+ * each time: what was ended is not on the list any more.
+ */
+static void pass_all(struct nb_batch *b, const struct nb_match *m, bool may_mark,
+		     struct nb_count *n)
+{
+	while (pass(b, m, may_mark, n) && n->ended <= b->ctx->ring->cq_mask) {
+		nb_flush(b);
+		cond_resched();
+	}
 }
 
 static long cancel(struct nb_batch *b, const struct nb_match *m)
@@ -148,7 +167,7 @@ static long cancel(struct nb_batch *b, const struct nb_match *m)
 		pass(b, m, false, &n);
 	if (!(n.ended + n.marked)) {
 		n.busy = 0;
-		pass(b, m, true, &n);
+		pass_all(b, m, true, &n);
 	}
 	nb_flush(b);
 	if (n.ready)
@@ -216,12 +235,21 @@ long nb_cancel(struct nb_ctx *ctx, const struct nbread_cancel *p)
  */
 void nb_detach_all(struct nb_ctx *ctx)
 {
-	struct nb_req *req, *next;
 	bool ready = false; /* close.c frees those */
+	struct nb_req *req, *next;
+	unsigned int ended;
 
-	spin_lock(&ctx->req_lock);
-	list_for_each_entry_safe(req, next, &ctx->reqs, node)
-		if (end_one(req, -ECANCELED, true, &ready) == NB_ENDED)
+	do {
+		ended = 0;
+		spin_lock(&ctx->req_lock);
+		list_for_each_entry_safe(req, next, &ctx->reqs, node) {
+			if (end_one(req, -ECANCELED, true, &ready) != NB_ENDED)
+				continue;
 			nb_ctx_put(ctx); /* not the last: the closing file holds one */
-	spin_unlock(&ctx->req_lock);
+			if (++ended == NB_CANCEL_BATCH)
+				break;
+		}
+		spin_unlock(&ctx->req_lock);
+		cond_resched();
+	} while (ended == NB_CANCEL_BATCH);
 }

@@ -26,6 +26,8 @@ static void nb_ctx_free(struct work_struct *work)
 	struct nb_ctx *ctx = container_of(work, struct nb_ctx, free_work);
 
 	WARN_ON_ONCE(!list_empty(&ctx->reqs));
+	if (ctx->helper_wq)
+		destroy_workqueue(ctx->helper_wq);
 	if (ctx->wq)
 		destroy_workqueue(ctx->wq);
 	nb_sq_free(ctx->sq);
@@ -64,6 +66,7 @@ struct nb_ctx *nb_ctx_create(void)
 	ctx->min_want = U32_MAX;
 	init_waitqueue_head(&ctx->pollers);
 	nb_deadline_start(ctx);
+	nb_spread_start(ctx);
 	INIT_WORK(&ctx->free_work, nb_ctx_free);
 	ctx->mm = current->mm;
 	mmgrab(ctx->mm);
@@ -99,7 +102,7 @@ static int check_setup(const struct nbread_setup *p)
  */
 int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 {
-	struct workqueue_struct *wq;
+	struct workqueue_struct *wq, *helper_wq;
 	struct nb_sq *sq = NULL;
 	struct nb_ring *ring;
 	struct nb_user *user;
@@ -126,11 +129,16 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	ret = -ENOMEM;
 	if (!wq)
 		goto out_ring;
+	/* Its own: copies that never end, to memory of a FUSE server, hold up no other ring. */
+	helper_wq =
+		alloc_workqueue("nbread-spread-%d", WQ_UNBOUND, NB_HELPERS, task_tgid_nr(current));
+	if (!helper_wq)
+		goto out_wq;
 	if (p->flags & NBREAD_SETUP_SQTHREAD)
 		sq = nb_sq_create(ctx, p, user);
 	ret = PTR_ERR_OR_ZERO(sq);
 	if (ret)
-		goto out_wq;
+		goto out_helper_wq;
 	/* The ring belongs to who sets it up, not to who opened the file. */
 	if (ctx->mm != current->mm) {
 		mmdrop(ctx->mm);
@@ -139,6 +147,7 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	}
 	ctx->flags = p->flags;
 	ctx->wq = wq;
+	ctx->helper_wq = helper_wq;
 	ctx->max_workers = p->max_workers;
 	ctx->user = user;
 	ctx->sq = sq;
@@ -149,6 +158,8 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	if (sq)
 		nb_sq_start(sq);
 	goto out;
+out_helper_wq:
+	destroy_workqueue(helper_wq);
 out_wq:
 	destroy_workqueue(wq);
 out_ring:

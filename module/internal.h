@@ -100,6 +100,20 @@ struct nb_stats {
 	u64 timed_out;
 };
 
+/* Workers that help a ring at a time: copying is bound by memory, not by cores. */
+#define NB_HELPERS 3
+
+/**
+ * struct nb_part - ready reads that a worker runs in place of the task in ENTER
+ * @work:	on ctx->helper_wq
+ * @list:	chain of requests, by lnode; the worker's from queue_work() on
+ */
+struct nb_part {
+	struct nb_ctx *ctx;
+	struct work_struct work;
+	struct llist_node *list;
+};
+
 /**
  * struct nb_ctx - one open file of /dev/nbread
  * @refs:	one of the file (dropped a grace period after release), one a request
@@ -122,12 +136,14 @@ struct nb_stats {
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
- * @urgent:	a woken request needs more I/O: wake a sleeper whatever it waits for
+ * @nr_urgent:	about how many of those need more I/O: wake a sleeper whatever it waits for
  * @sleepers:	tasks that sleep in ENTER, in turn (struct nb_waiter)
  * @nr_sleepers: how many; written under wait_lock
  * @min_want:	no more than the least that a sleeper waits for; written under wait_lock
  * @pollers:	poll and epoll
- * @helpers:	workers that run a part of what is ready, see spread.c
+ * @helper_wq:	runs @parts, see spread.c
+ * @parts:	what helpers of the task in ENTER run
+ * @helping:	which of them are taken
  * @spread:	reads that were handed to such, for fdinfo
  * @spread_bytes: what they delivered and no task was told to have read
  * @poll_told:	the task that poll told last of ready reads; only compared with current
@@ -163,7 +179,7 @@ struct nb_ctx {
 
 	struct llist_head ready ____cacheline_aligned_in_smp;
 	atomic_t nr_ready;
-	bool urgent;
+	atomic_t nr_urgent;
 
 	spinlock_t wait_lock; /* the next four, and poll_told_at */
 	struct list_head sleepers;
@@ -174,7 +190,9 @@ struct nb_ctx {
 	atomic_t looks;
 	wait_queue_head_t pollers;
 
-	atomic_t helpers;
+	struct workqueue_struct *helper_wq;
+	struct nb_part parts[NB_HELPERS];
+	unsigned long helping;
 	atomic64_t spread;
 	atomic64_t spread_bytes;
 
@@ -208,6 +226,7 @@ struct nb_waiter {
  * @cpus:	where it shall run
  * @idle:	jiffies without work after which it sleeps
  * @never_polls: it sleeps at once instead
+ * @is_pinned:	to a CPU that the owner chose
  * @asleep:	or about to: who has news wakes it
  * @news:	rings that it shall serve from now on
  * @list:	rings that it serves; this and what follows is the thread's alone
@@ -225,6 +244,7 @@ struct nb_sqt {
 	cpumask_var_t cpus;
 	unsigned long idle;
 	bool never_polls;
+	bool is_pinned;
 
 	bool asleep ____cacheline_aligned_in_smp;
 	struct llist_head news;

@@ -210,15 +210,10 @@ static int __init nb_init(void)
 	ret = nb_deadline_init();
 	if (ret)
 		goto out_ctx;
-	ret = nb_spread_init();
-	if (ret)
-		goto out_deadline;
 	ret = misc_register(&nb_misc);
 	if (ret)
-		goto out_spread;
+		goto out_deadline;
 	return 0;
-out_spread:
-	nb_spread_exit();
 out_deadline:
 	nb_deadline_exit();
 out_ctx:
@@ -231,7 +226,6 @@ out_req:
 static void __exit nb_exit(void)
 {
 	misc_deregister(&nb_misc);
-	nb_spread_exit();
 	nb_miss_exit();
 	nb_ctx_exit();
 	nb_deadline_exit();

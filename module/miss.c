@@ -67,7 +67,8 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 	}
 	if (old == NB_ARMED) {
 		first = llist_add(&req->lnode, &ctx->ready);
-		urgent = more && !xchg(&ctx->urgent, true);
+		/* After the push: who takes the list counts it off, maybe before this. */
+		urgent = more && atomic_inc_return(&ctx->nr_urgent) == 1;
 		/*
 		 * Its full barrier pairs with those of nb_sleep(), nb_poll() and
 		 * go_to_sleep(): either we see who waits or he sees the read.
@@ -274,18 +275,26 @@ static bool resume_by_lookup(struct nb_req *req)
 struct llist_node *nb_take_ready(struct nb_ctx *ctx)
 {
 	struct llist_node *list, *node;
-	int nr = 0;
+	int nr = 0, urgent = 0;
 
 	if (llist_empty(&ctx->ready)) {
 		smp_rmb(); /* who emptied it was told before; see nb_poll_told_me() */
 		nb_looked_in_vain(ctx);
 		return NULL;
 	}
-	/* Before the list is taken: nb_wake() sets it after it pushed. */
-	WRITE_ONCE(ctx->urgent, false);
 	list = llist_del_all(&ctx->ready);
-	llist_for_each(node, list) nr++;
+	llist_for_each(node, list)
+	{
+		urgent += llist_entry(node, struct nb_req, lnode)->more;
+		nr++;
+	}
 	atomic_sub(nr, &ctx->nr_ready);
+	/*
+	 * One that was pushed before this, on the empty list, was not the first by the count,
+	 * and told nobody.
+	 */
+	if (urgent && atomic_sub_return(urgent, &ctx->nr_urgent) > 0)
+		nb_tell(ctx, 1, 0);
 	return list;
 }
 
@@ -299,7 +308,7 @@ void nb_run_one(struct nb_batch *b, struct nb_req *req)
 {
 	if (atomic_cmpxchg(&req->state, NB_READY, NB_RUN) != NB_READY)
 		nb_req_free(req);
-	else if (fatal_signal_pending(current))
+	else if (nb_owner_was_killed(b->ctx))
 		nb_complete(b, req, nb_req_result(req, -EINTR));
 	else if (resume_by_lookup(req))
 		finish(b, req, 0);
@@ -318,22 +327,22 @@ void nb_drop_ended(struct nb_ctx *ctx)
 {
 	struct nb_req *req, *next;
 	unsigned int back = 0;
-	bool urgent = false;
+	bool more;
 
 	llist_for_each_entry_safe(req, next, llist_reverse_order(nb_take_ready(ctx)), lnode) {
 		if (atomic_read(&req->state) == NB_DETACHED) {
 			nb_req_free(req);
 			continue;
 		}
-		urgent |= req->more;
+		more = req->more;
 		llist_add(&req->lnode, &ctx->ready);
+		if (more)
+			atomic_inc(&ctx->nr_urgent);
 		atomic_inc(&ctx->nr_ready);
 		back++;
 	}
 	if (!back)
 		return;
-	if (urgent)
-		WRITE_ONCE(ctx->urgent, true);
 	/* Somebody may have looked while they were off the list; nb_tell() is a full barrier. */
 	nb_tell(ctx, back, back);
 	nb_sq_kick(ctx);

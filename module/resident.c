@@ -15,6 +15,13 @@
  * IOCB_NOIO is known to mm/filemap.c alone, IOCB_NOWAIT to file systems too, which take it
  * for a promise that they never made: so this is not a NOWAIT read. It may ask the server
  * whether the cache is still good (NFS's attributes, FUSE's), as pread(2) would.
+ *
+ * An open file may also read past the page cache, though another one left pages there (FUSE
+ * with FOPEN_DIRECT_IO, SMB without an oplock, 9p with cache=none), and nothing that a
+ * module may look at says so before. But filemap_read() leaves where it ended in
+ * f_ra.prev_pos, so it is seen afterwards: what such a read brought is not told as a HIT but
+ * left to a worker, and the open file is remembered there, until a read of a worker moves it
+ * (it got its oplock). So the first read of such a file may wait for its server.
  */
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -77,18 +84,38 @@ static bool may_have_to_wait(const struct file *file)
 	return false;
 }
 
+/* What f_ra.prev_pos says of an open file that was seen to read past the page cache. */
+#define NB_BYPASSES LLONG_MIN
+
+/*
+ * Read without I/O what is resident. A read by filemap_read() ends with f_ra.prev_pos behind
+ * the bytes; where it is there before, it is set to what it is in a file that was not read
+ * yet. Return: see ->read_iter(); -EAGAIN also for bytes that came from elsewhere.
+ */
 static ssize_t read_noio(struct file *file, const struct nb_dst *dst, loff_t pos)
 {
+	loff_t before = READ_ONCE(file->f_ra.prev_pos);
 	struct iov_iter iter;
 	struct kiocb kiocb;
+	ssize_t ret;
 
+	if (before == NB_BYPASSES)
+		return -EAGAIN;
 	init_sync_kiocb(&kiocb, file);
 	if (kiocb.ki_flags & IOCB_DIRECT)
 		return -EAGAIN; /* set since the check in access.c; a worker will say so */
 	kiocb.ki_flags |= IOCB_NOIO;
 	kiocb.ki_pos = pos;
 	nb_dst_iter(dst, 0, &iter);
-	return file->f_op->read_iter(&kiocb, &iter);
+	if (before > pos && before - pos <= dst->len) {
+		before = -1;
+		WRITE_ONCE(file->f_ra.prev_pos, before);
+	}
+	ret = file->f_op->read_iter(&kiocb, &iter);
+	if (likely(ret <= 0 || READ_ONCE(file->f_ra.prev_pos) != before))
+		return ret;
+	WRITE_ONCE(file->f_ra.prev_pos, NB_BYPASSES);
+	return -EAGAIN;
 }
 
 /* Pin batch after batch until @want bytes are, or one is not there. */

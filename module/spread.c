@@ -9,10 +9,10 @@
  * uses it, and each request's credentials, io cgroup and memory cgroup.
  * Locks: none. References: a part holds the context until it has posted everything.
  *
- * A part is a chain of requests in state READY, like the list it was cut from, and the
- * work is that of its first request: nothing is allocated. Whoever ends one of them
- * meanwhile (cancel.c) leaves it in the chain, DETACHED, and it is freed when its turn
- * comes. So the first request lives until run_part() comes to it.
+ * A part is a chain of requests in state READY, like the list it was cut from. It hangs in
+ * one of a few places of the context, which is taken by its bit in ctx->helping: nothing is
+ * allocated. Whoever ends one of the requests meanwhile (cancel.c) leaves it in the chain,
+ * DETACHED, and it is freed when its turn comes.
  *
  * A worker may copy, park the read again, or punt it, as the task would; the file system's
  * code may hold it up, but then only its own part waits. It does not count as a punt.
@@ -24,13 +24,9 @@
 
 #include "internal.h"
 
-/*
- * Off unless the administrator wants it: the helpers of all users share a workqueue, which
- * one user can fill with copies that never end (to memory of a server of his own).
- */
-static bool nb_spread_on;
+static bool nb_spread_on = true;
 module_param_named(spread, nb_spread_on, bool, 0644);
-MODULE_PARM_DESC(spread, "Let other cores help to copy what a fast disk delivers (default off)");
+MODULE_PARM_DESC(spread, "Let other cores help to copy what a fast disk delivers (default on)");
 
 /*
  * What a read costs beside the copy (look-up, CQE, free), in bytes that are copied in that
@@ -45,11 +41,6 @@ MODULE_PARM_DESC(spread, "Let other cores help to copy what a fast disk delivers
  * times that, so the loss where it does not pay is small.
  */
 #define NB_PART_WORTH (16 * (4096 + NB_READ_COST))
-
-/* Workers that help a ring at a time: copying is bound by memory, not by cores. */
-#define NB_HELPERS 3
-
-static struct workqueue_struct *nb_spread_wq;
 
 /* Run a chain, oldest first. */
 static void run_list(struct nb_batch *b, struct llist_node *list, bool as_owner)
@@ -81,20 +72,21 @@ static void drop_list(struct nb_batch *b, struct llist_node *list)
 
 static void run_part(struct work_struct *work)
 {
-	struct nb_req *first = container_of(work, struct nb_req, work);
-	struct nb_ctx *ctx = first->ctx;
+	struct nb_part *part = container_of(work, struct nb_part, work);
+	struct nb_ctx *ctx = part->ctx;
 	struct nb_batch b;
 
 	nb_batch_init(&b, ctx);
 	if (nb_use_owner_mm(ctx)) {
-		run_list(&b, &first->lnode, true);
+		run_list(&b, part->list, true);
 		nb_unuse_owner_mm(ctx);
 	} else {
-		drop_list(&b, &first->lnode);
+		drop_list(&b, part->list);
 	}
 	nb_flush(&b);
 	atomic64_add(b.bytes, &ctx->spread_bytes);
-	atomic_dec(&ctx->helpers);
+	/* The place may be taken anew at once; pairs with test_and_set_bit() in take_place(). */
+	clear_bit_unlock(part - ctx->parts, &ctx->helping);
 	nb_ctx_put(ctx);
 }
 
@@ -110,49 +102,66 @@ static u64 worth_of(const struct nb_req *req)
 static unsigned int nr_parts(struct nb_ctx *ctx, u64 worth)
 {
 	unsigned int cpus = min_t(unsigned int, num_online_cpus(), current->nr_cpus_allowed);
-	int free = NB_HELPERS - atomic_read(&ctx->helpers);
+	unsigned int free = NB_HELPERS - hweight_long(READ_ONCE(ctx->helping));
 
-	if (!READ_ONCE(nb_spread_on) || cpus < 2 || free <= 0)
+	if (!READ_ONCE(nb_spread_on) || cpus < 2)
 		return 1;
 	return min3((u64)cpus, (u64)free + 1, max_t(u64, worth / NB_PART_WORTH, 1));
 }
 
-/* Hand a part over; it has @nr requests. */
-static void hand_over(struct nb_ctx *ctx, struct llist_node *part, unsigned int nr)
+/* Another task may be at it too, and more helpers there may never be. */
+static struct nb_part *take_place(struct nb_ctx *ctx)
 {
-	struct nb_req *first = llist_entry(part, struct nb_req, lnode);
+	unsigned int i;
 
-	atomic_inc(&ctx->helpers);
+	for (i = 0; i < NB_HELPERS; i++)
+		if (!test_and_set_bit(i, &ctx->helping))
+			return &ctx->parts[i];
+	return NULL;
+}
+
+/* Hand over a chain of @nr requests. Return: false if there is nobody to help. */
+static bool hand_over(struct nb_ctx *ctx, struct llist_node *list, unsigned int nr)
+{
+	struct nb_part *part = take_place(ctx);
+
+	if (!part)
+		return false;
 	refcount_inc(&ctx->refs); /* the caller's file or thread holds one */
 	atomic64_add(nr, &ctx->spread);
-	INIT_WORK(&first->work, run_part);
-	queue_work(nb_spread_wq, &first->work);
+	part->list = list;
+	queue_work(ctx->helper_wq, &part->work);
+	return true;
 }
 
 /*
- * Cut parts of equal worth off the end of the chain and hand them over. The first part,
- * of those that wait longest, is left for the caller.
+ * Cut parts of equal worth off the chain and hand them over. The first part, of those that
+ * wait longest, is left for the caller, and so is the last that nobody took.
  */
 static void spread(struct nb_ctx *ctx, struct llist_node *list, u64 worth, unsigned int parts)
 {
+	struct llist_node *node, *next, *part = NULL, *last_of_mine = NULL;
 	u64 share = div_u64(worth, parts), sum = 0;
-	struct llist_node *node = list, *part = NULL;
 	unsigned int nr = 0;
 
-	while (node) {
-		struct llist_node *next = node->next;
-
+	for (node = list; node; node = next) {
+		next = node->next;
 		sum += worth_of(llist_entry(node, struct nb_req, lnode));
 		nr++;
-		if (sum >= share || !next) {
-			node->next = NULL;
-			if (part)
-				hand_over(ctx, part, nr);
-			part = next;
-			sum = 0;
-			nr = 0;
-		}
-		node = next;
+		if (sum < share && next)
+			continue;
+		node->next = NULL;
+		if (!part)
+			last_of_mine = node;
+		else if (!hand_over(ctx, part, nr))
+			break;
+		part = next;
+		sum = 0;
+		nr = 0;
+	}
+	if (node) {
+		node->next = next;
+		last_of_mine->next = part;
 	}
 }
 
@@ -179,13 +188,13 @@ void nb_run_ready(struct nb_batch *b)
 	run_list(b, list, false);
 }
 
-int __init nb_spread_init(void)
+/* A new context. */
+void nb_spread_start(struct nb_ctx *ctx)
 {
-	nb_spread_wq = alloc_workqueue("nbread-spread", WQ_UNBOUND, 0);
-	return nb_spread_wq ? 0 : -ENOMEM;
-}
+	unsigned int i;
 
-void nb_spread_exit(void)
-{
-	destroy_workqueue(nb_spread_wq);
+	for (i = 0; i < NB_HELPERS; i++) {
+		ctx->parts[i].ctx = ctx;
+		INIT_WORK(&ctx->parts[i].work, run_part);
+	}
 }

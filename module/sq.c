@@ -85,7 +85,8 @@ static struct nb_sqt *alloc_thread(const struct nbread_setup *p, struct nb_user 
 	mmgrab(t->mm);
 	t->never_polls = p->sq_thread_idle_ms == NBREAD_SQ_IDLE_NONE;
 	t->idle = msecs_to_jiffies(p->sq_thread_idle_ms ?: NB_SQ_IDLE_DEFAULT_MS);
-	if (p->flags & NBREAD_SETUP_SQ_AFF)
+	t->is_pinned = p->flags & NBREAD_SETUP_SQ_AFF;
+	if (t->is_pinned)
 		cpumask_set_cpu(p->sq_thread_cpu, t->cpus);
 	else
 		cpumask_copy(t->cpus, &current->cpus_mask);
@@ -93,9 +94,23 @@ static struct nb_sqt *alloc_thread(const struct nbread_setup *p, struct nb_user 
 }
 
 /*
- * A thread with the caller's nice value and, where a cgroup controller is mounted the old
- * way, in his cgroups. A task of the kernel cannot be moved into a cgroup of version 2 from
- * a module, so its CPU time is not the owner's there: hence nb_user_get_thread().
+ * Into the caller's cgroups, of both versions, with the thread's credentials: as for vhost's
+ * it is its own move. A cpuset would ask whether the caller may schedule a task of root's.
+ */
+static int join_cgroups(struct task_struct *task)
+{
+	const struct cred *cred = get_task_cred(task);
+	const struct cred *old = override_creds(cred);
+	int ret = cgroup_attach_task_all(current, task);
+
+	revert_creds(old);
+	put_cred(cred);
+	return ret;
+}
+
+/*
+ * A thread with the caller's nice value, in his cgroups. They count its CPU time, but no
+ * quota stops a kernel thread everywhere: hence nb_user_get_thread().
  */
 static struct nb_sqt *create_thread(const struct nbread_setup *p, struct nb_user *user)
 {
@@ -111,7 +126,7 @@ static struct nb_sqt *create_thread(const struct nbread_setup *p, struct nb_user
 		goto out;
 	t->task = get_task_struct(task);
 	set_user_nice(task, task_nice(current));
-	ret = cgroup_attach_task_all(current, task);
+	ret = join_cgroups(task);
 	if (ret) {
 		kthread_stop(task); /* it has not begun, and never will */
 		goto out;

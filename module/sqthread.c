@@ -165,6 +165,7 @@ static enum nb_pass pass(struct nb_sqt *t)
 	struct nb_sq *sq, *next;
 
 	list_for_each_entry_safe(sq, next, &t->list, node) {
+		let_go_of_the_dead(t);
 		/* Pairs with the release in nb_sq_close(). */
 		if (unlikely(smp_load_acquire(&sq->closing))) {
 			if (drop(t, sq))
@@ -194,14 +195,17 @@ static bool must_stay_awake(struct nb_sqt *t)
 }
 
 /*
- * Where all its CPUs went off-line the scheduler let it run anywhere. Back, when they are.
- * A mask that somebody else narrowed stays.
+ * Where all its CPUs went off-line the scheduler let it run anywhere, or anywhere in its
+ * cpuset. Back, when they are. A mask that somebody else narrowed or moved stays; so does
+ * one that a cpuset widened, but for SQ_AFF, which names the CPU.
  */
 static void come_home(const struct nb_sqt *t)
 {
-	if (likely(!cpumask_subset(cpu_possible_mask, &current->cpus_mask)) ||
-	    cpumask_subset(cpu_possible_mask, t->cpus) ||
-	    !cpumask_intersects(t->cpus, cpu_online_mask))
+	const struct cpumask *now = &current->cpus_mask;
+	bool anywhere = cpumask_subset(cpu_possible_mask, now);
+
+	if (likely(cpumask_equal(now, t->cpus)) || !(anywhere || t->is_pinned) ||
+	    !cpumask_subset(t->cpus, now) || !cpumask_intersects(t->cpus, cpu_online_mask))
 		return;
 	set_cpus_allowed_ptr(current, t->cpus);
 }

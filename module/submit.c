@@ -243,10 +243,12 @@ static void unreserve(struct nb_ctx *ctx, u32 nr)
 	spin_unlock(&ctx->cq_lock);
 }
 
-/* A thread (@sq is its ring's) stops early whose ring was closed, a task that was killed. */
-static bool must_stop(const struct nb_sq *sq)
+/* A thread (@sq is its ring's) stops early if the ring was closed, both if the owner was killed. */
+static bool must_stop(const struct nb_ctx *ctx, const struct nb_sq *sq)
 {
-	return sq ? READ_ONCE(sq->closing) : fatal_signal_pending(current);
+	if (unlikely(sq))
+		return READ_ONCE(sq->closing) || nb_mm_is_abandoned(ctx->mm);
+	return fatal_signal_pending(current);
 }
 
 /**
@@ -274,7 +276,7 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	if (sq)
 		old = override_creds(sq->cred);
 	taken = reserve(ctx, ring, nr);
-	for (i = 0; i < taken && !must_stop(sq); i++) {
+	for (i = 0; i < taken && !must_stop(ctx, sq); i++) {
 		err = read_sqe(nb_ring_sqe(ring, i), &rd);
 		if (err || rd.opcode == NBREAD_OP_NOP) {
 			nb_post(b, rd.user_data, err, 0, false);

@@ -37,7 +37,7 @@ static u64 available(struct nb_ctx *ctx)
 
 	if (nb_ring_cq_ready(ctx->ring, &ready) || nb_has_bad_tail(ctx))
 		return U64_MAX; /* indices that cannot be: let the waiter find out */
-	if (listed && READ_ONCE(ctx->urgent))
+	if (listed && atomic_read(&ctx->nr_urgent) > 0)
 		return U64_MAX;
 	return (u64)ready + max(woken, 0);
 }
@@ -209,6 +209,9 @@ bool nb_poll_told_me(struct nb_ctx *ctx)
 	smp_mb();
 	spin_lock_irq(&ctx->wait_lock);
 	told = ctx->poll_told == current && ctx->poll_told_at == atomic_read(&ctx->looks);
+	/* Once: of what it posts later poll has told nobody. */
+	if (ctx->poll_told == current)
+		WRITE_ONCE(ctx->poll_told, NULL);
 	spin_unlock_irq(&ctx->wait_lock);
 	return told;
 }

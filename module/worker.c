@@ -17,6 +17,7 @@
 #include <linux/kthread.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "internal.h"
 
@@ -107,6 +108,17 @@ bool nb_mm_is_abandoned(struct mm_struct *mm)
 #else
 	return false;
 #endif
+}
+
+/*
+ * Need nobody go on for the program? In its own task a signal says so; a thread of ours learns
+ * it when the last of its tasks has exited.
+ */
+bool nb_owner_was_killed(const struct nb_ctx *ctx)
+{
+	if (current->flags & PF_KTHREAD)
+		return nb_mm_is_abandoned(ctx->mm);
+	return fatal_signal_pending(current);
 }
 
 /* Let a worker touch the program's memory. Return: false if there is no program left. */

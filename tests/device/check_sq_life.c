@@ -306,6 +306,39 @@ START_TEST(a_user_has_a_few_threads_and_no_more)
 }
 END_TEST
 
+static int thread_joins_nobody(void *arg)
+{
+	char mine[128], its[128], path[64];
+	struct raw r = { .p = { .sq_entries = 8, .flags = NBREAD_SETUP_SQTHREAD } };
+
+	if (raw_open_p(&r))
+		return 1;
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", sq_thread(&r));
+	if (nbtest_read_text("/proc/self/cgroup", mine, sizeof(mine)) <= 0 ||
+	    nbtest_read_text(path, its, sizeof(its)) <= 0 || !strstr(mine, arg))
+		return 2;
+	return strcmp(mine, its) ? 3 : 0;
+}
+
+/* A cpuset asks whether who moves a task may schedule it; a thread of the kernel is root's. */
+START_TEST(the_thread_is_in_the_cgroups_of_an_owner_without_privileges)
+{
+	int ret;
+
+	if (nbtest_sh("cd /sys/fs/cgroup && echo +cpuset >cgroup.subtree_control && "
+		      "mkdir -p nbt-set && echo 0 >nbt-set/cpuset.cpus && "
+		      "echo %d >nbt-set/cgroup.procs",
+		      getpid()))
+		nbtest_skip("no cgroup2 with cpusets");
+	nbtest_must_sh("chmod 666 /dev/nbread");
+	ret = nbtest_as_nobody(thread_joins_nobody, "nbt-set");
+	nbtest_must_sh("echo %d >/sys/fs/cgroup/cgroup.procs", getpid());
+	ck_assert_int_eq(ret, 0);
+	dev_await(dev_module_refs() == 0);
+	dev_await(!rmdir("/sys/fs/cgroup/nbt-set"));
+}
+END_TEST
+
 Suite *check_sq_life_suite(void)
 {
 	Suite *s = suite_create("sq_life");
@@ -317,6 +350,7 @@ Suite *check_sq_life_suite(void)
 	nbtest_add(s, only_a_ring_with_a_thread_of_the_same_process_can_be_attached_to);
 	nbtest_add(s, the_thread_runs_where_its_owner_may_and_where_he_says);
 	nbtest_add(s, it_goes_on_when_its_cpu_goes_off_line_and_comes_back_to_it);
+	nbtest_add(s, the_thread_is_in_the_cgroups_of_an_owner_without_privileges);
 	nbtest_add(s, a_user_has_a_few_threads_and_no_more);
 	return s;
 }

@@ -156,6 +156,32 @@ START_TEST(as_many_reads_run_at_a_time_as_the_ring_has_workers)
 }
 END_TEST
 
+/* Another open file left all of it in the cache, which tells of this one nothing. */
+START_TEST(a_file_that_is_read_past_the_page_cache_is_never_a_hit)
+{
+	const char *path = fuse_start(SIZE, ID);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), direct;
+	struct raw r;
+
+	ck_assert_int_ge(fd, 0);
+	fuse_direct(true);
+	direct = open(path, O_RDONLY | O_CLOEXEC);
+	fuse_direct(false);
+	ck_assert_int_ge(direct, 0);
+	buf = dev_buf(SIZE);
+	dev_warm(fd, 0, SIZE);
+	sq_ring(&r, 8, NBREAD_SETUP_SQWQ, 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		expect(one(&r, fd, PG, i * PG, 0), PG, NBREAD_CQE_HIT, "through the cache");
+		expect(one(&r, direct, PG, i * PG, 0), PG, NBREAD_CQE_PUNTED, "past it");
+	}
+	raw_close(&r);
+	close(direct);
+	close(fd);
+	fuse_stop();
+}
+END_TEST
+
 /* The file system's own disk hangs. On an ordinary ring the caller might wait for metadata. */
 START_TEST(the_caller_does_not_enter_the_file_system_for_a_miss)
 {
@@ -191,6 +217,7 @@ Suite *check_sqwq_suite(void)
 
 	nbtest_add_table(s, served, kinds);
 	nbtest_add(s, as_many_reads_run_at_a_time_as_the_ring_has_workers);
+	nbtest_add(s, a_file_that_is_read_past_the_page_cache_is_never_a_hit);
 	dev_add_each(s, the_caller_does_not_enter_the_file_system_for_a_miss);
 	return s;
 }

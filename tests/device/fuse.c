@@ -18,7 +18,7 @@ static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t file_size;
 static unsigned int file_id, nr_held, reader_uid;
-static bool holding;
+static bool holding, direct_io;
 
 static struct {
 	uint64_t unique, off;
@@ -86,6 +86,11 @@ static void answer(const struct fuse_in_header *in, const void *arg)
 			  .blksize = 4096 },
 	};
 	struct fuse_open_out open_out = { .fh = 1, .open_flags = FOPEN_KEEP_CACHE };
+
+	pthread_mutex_lock(&lock);
+	if (direct_io)
+		open_out.open_flags |= FOPEN_DIRECT_IO;
+	pthread_mutex_unlock(&lock);
 
 	switch (in->opcode) {
 	case FUSE_INIT:
@@ -174,6 +179,13 @@ void fuse_release(void)
 	for (unsigned int i = 0; i < nr_held; i++)
 		answer_read(held[i].unique, held[i].off, held[i].len);
 	nr_held = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+void fuse_direct(bool direct)
+{
+	pthread_mutex_lock(&lock);
+	direct_io = direct;
 	pthread_mutex_unlock(&lock);
 }
 

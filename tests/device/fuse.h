@@ -7,6 +7,7 @@
 #ifndef NBREAD_TESTS_FUSE_H
 #define NBREAD_TESTS_FUSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** fuse_start - mounts it; the file's path. @id: of its bytes, generation 1 */
@@ -18,6 +19,9 @@ void fuse_stop(void);
 /** fuse_hold - reads are answered only after fuse_release() */
 void fuse_hold(void);
 void fuse_release(void);
+
+/** fuse_direct - whether files that are opened from now on are read past the page cache */
+void fuse_direct(bool direct);
 
 /** fuse_held - reads that wait for that */
 unsigned int fuse_held(void);
