@@ -167,6 +167,7 @@ START_TEST(try_gives_what_is_resident)
 {
 	int fd = behave_warm_file(10000, 3), cold = behave_cold_file(10000, 4);
 	unsigned char *buf = behave_buf(KB(16));
+	ssize_t ret;
 
 	behave_ring(&ring, 8);
 	ck_assert_int_eq(nbread_try(&ring, fd, buf, PG, 100, 0), PG);
@@ -174,7 +175,10 @@ START_TEST(try_gives_what_is_resident)
 	ck_assert_int_eq(nbread_try(&ring, fd, buf, KB(16), 0, 0), 10000);
 	behave_check(buf, 10000, 0, 3);
 	ck_assert_int_eq(nbread_try(&ring, fd, buf, KB(16), 10000, 0), 0);
-	ck_assert_int_eq(nbread_try(&ring, cold, buf, PG, 0, 0), -EAGAIN);
+	ret = nbread_try(&ring, cold, buf, PG, 0, 0);
+	/* As above: readahead may be as fast. */
+	if (!behave_threads() || ret != (ssize_t)PG)
+		ck_assert_int_eq(ret, -EAGAIN);
 	behave_none(&ring);
 }
 END_TEST
@@ -206,8 +210,11 @@ START_TEST(a_batch_of_tries_counts_complete_hits)
 		else if (i % 10 != 3)
 			ck_assert_int_eq(reqs[i].res, PG);
 	}
-	ck_assert_int_eq(reqs[3].res, -EAGAIN);
-	ck_assert_uint_eq(reqs[3].cqe_flags, 0);
+	/* As above: readahead may be as fast. */
+	if (!behave_threads() || reqs[3].res != (int)PG) {
+		ck_assert_int_eq(reqs[3].res, -EAGAIN);
+		ck_assert_uint_eq(reqs[3].cqe_flags, 0);
+	}
 	ck_assert_uint_eq(reqs[0].cqe_flags, NBREAD_CQE_HIT);
 }
 END_TEST

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Promises 5 and 6: leaving waits for no device, and a ring belongs to one process. */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include "behave.h"
@@ -40,6 +41,31 @@ START_TEST(a_begun_read_and_its_buffer_after_exit)
 		return;
 	ck_assert(nbtest_wait_until(nbtest_threads() == threads, 30000));
 	behave_untouched(buf, PG);
+}
+END_TEST
+
+static void *let_go(void *arg)
+{
+	behave_held(1);
+	behave_let_go();
+	return arg;
+}
+
+START_TEST(a_drained_ring_leaves_no_read_behind)
+{
+	unsigned char *buf = behave_buf(3 * PG);
+	int fd = behave_busy_ring(&ring, buf);
+	pthread_t thread;
+
+	behave_prep(&ring, fd, buf + PG, PG, PG, 0, 2);
+	behave_prep(&ring, fd, buf + 2 * PG, PG, 2 * PG, 0, 3);
+	behave_submit(&ring, 2);
+	/* One that is at work and two that wait for the worker. */
+	ck_assert_int_eq(nbread_queue_exit_drain_ns(&ring, 1), -ETIME);
+	ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
+	ck_assert_int_eq(nbread_queue_exit_drain_ns(&ring, -1), 0);
+	pthread_join(thread, NULL);
+	behave_check(buf, 3 * PG, 0, 9);
 }
 END_TEST
 
@@ -87,6 +113,7 @@ Suite *check_leave_suite(void)
 
 	behave_add(s, giving_up_a_ring_waits_for_no_read);
 	behave_add_differs(s, a_begun_read_and_its_buffer_after_exit, &begun);
+	behave_add(s, a_drained_ring_leaves_no_read_behind);
 	behave_untested(s, &killed, "a process that hangs ends the run");
 	behave_add(s, a_child_may_not_use_the_ring);
 	return s;

@@ -32,7 +32,7 @@ static void park_crowd(struct crowd *c)
 	ck_assert_int_eq(posix_fadvise(c->fd, 0, 0, POSIX_FADV_RANDOM), 0);
 	dev_ring(&c->ring, 16384);
 	dev_hold(c->fs);
-	c->first = nbtest_now_ns() + 20000 * MS;
+	c->first = nbtest_now_ns() + 60000 * MS * nbtest_slow();
 	for (unsigned int i = 0; i < TEN_THOUSAND; i++) {
 		struct nbread_sqe *sqe = nbread_get_sqe(&c->ring);
 

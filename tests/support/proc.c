@@ -282,6 +282,13 @@ unsigned int nbtest_threads(void)
 	return dir_entries("/proc/self/task");
 }
 
+unsigned int nbtest_slow(void)
+{
+	const char *slow = getenv("NBREAD_SLOW");
+
+	return slow ? (unsigned int)strtoul(slow, NULL, 10) : 1;
+}
+
 uint64_t nbtest_now_ns(void)
 {
 	struct timespec ts;
