@@ -280,7 +280,7 @@ static const struct behave_differs by_callback = {
 	.module =
 		"no thread, where the file parks (`NBREAD_FILE_PARKS`): WAITED; else a kernel worker: PUNTED",
 	.threads =
-		"a thread of the program for as long as it takes, at most `max_workers` at a time: PUNTED, never WAITED",
+		"a thread of the program for as long as it takes, at most `max_workers` at a time: PUNTED, never WAITED. Where RWF_NOWAIT reads ahead (NOIO is not reported) what a fast disk brings meanwhile is told as a HIT",
 };
 
 START_TEST(a_cold_read_says_how_it_waited)
@@ -296,6 +296,8 @@ START_TEST(a_cold_read_says_how_it_waited)
 	cqe = behave_read(&ring, fd, buf, KB(64), 0, 0);
 	ck_assert_int_eq(cqe.res, KB(64));
 	if (behave_threads()) {
+		if (cqe.flags == NBREAD_CQE_HIT && !(behave_query()->sqe_flags & NBREAD_SQE_NOIO))
+			return;
 		ck_assert_uint_eq(cqe.flags, NBREAD_CQE_PUNTED);
 		ck_assert_uint_eq(nbtest_threads(), threads + 1);
 	} else {
