@@ -57,6 +57,7 @@ static inline int nb_dst_check(u64 addr, u32 len, u64 off)
 }
 
 void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter);
+void nb_dst_write(const struct nb_dst *dst, size_t done, const void *from, size_t bytes);
 ssize_t nb_dst_compat_vectors(u64 addr, unsigned int nr, struct iovec *fast, struct iovec **iov);
 
 /* user.c */
@@ -229,6 +230,30 @@ long nb_update_files(struct nb_ctx *ctx, const struct nbread_register *p);
 long nb_unregister_files(struct nb_ctx *ctx, const struct nbread_register *p);
 void nb_files_close(struct nb_ctx *ctx);
 u32 nb_files_set(struct nb_ctx *ctx);
+
+/* buffers.c */
+int nb_buf_use(struct nb_ctx *ctx, u32 index, struct nb_dst *dst);
+void nb_buf_put(struct nb_buf *buf);
+long nb_register_buffers(struct nb_ctx *ctx, const struct nbread_register *p);
+long nb_update_buffers(struct nb_ctx *ctx, const struct nbread_register *p);
+long nb_unregister_buffers(struct nb_ctx *ctx, const struct nbread_register *p);
+void nb_buffers_close(struct nb_ctx *ctx);
+
+/* event.c */
+void nb_event_signal(struct nb_ctx *ctx, bool inside);
+long nb_register_eventfd(struct nb_ctx *ctx, const struct nbread_register *p);
+long nb_unregister_eventfd(struct nb_ctx *ctx, const struct nbread_register *p);
+void nb_event_close(struct nb_ctx *ctx);
+
+/*
+ * Tell the eventfd, if there is one. The news are stored and a full barrier is behind that:
+ * it pairs with the one in nb_register_eventfd(). Any context.
+ */
+static inline void nb_event_posted(struct nb_ctx *ctx, bool inside)
+{
+	if (unlikely(rcu_access_pointer(ctx->event)))
+		nb_event_signal(ctx, inside);
+}
 
 /* try.c */
 long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p);

@@ -33,6 +33,8 @@ static void nb_ctx_close_late(struct work_struct *work)
 void nb_ctx_close_end(struct nb_ctx *ctx)
 {
 	nb_files_close(ctx);
+	nb_buffers_close(ctx);
+	nb_event_close(ctx);
 	INIT_RCU_WORK(&ctx->close_work, nb_ctx_close_late);
 	queue_rcu_work(nb_ctx_wq, &ctx->close_work);
 }

@@ -11,11 +11,13 @@
 #define NBREAD_COMPAT_H
 
 #include <linux/err.h>
+#include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
 #include <linux/version.h>
 
 #if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
@@ -114,6 +116,40 @@ static inline void nb_hrtimer_setup(struct hrtimer *timer,
 	timer->function = fn;
 #else
 	hrtimer_setup(timer, fn, clock, mode);
+#endif
+}
+
+/*
+ * May memory be pinned for long and written to? Not that of a file whose file system
+ * must be told before a page gets dirty: since 6.5 (8ac268436e6d) pinning refuses it.
+ */
+static inline bool nb_may_stay_pinned(struct page *page)
+{
+#if KERNEL_VERSION(6, 5, 0) > LINUX_VERSION_CODE
+	struct folio *folio = page_folio(page);
+	struct address_space *mapping;
+	bool may;
+
+	if (folio_test_anon(folio) || folio_test_hugetlb(folio))
+		return true;
+	/* A truncation may take it away meanwhile; its memory stays as long as this. */
+	rcu_read_lock();
+	mapping = READ_ONCE(folio->mapping);
+	may = mapping && !((unsigned long)mapping & PAGE_MAPPING_FLAGS) && shmem_mapping(mapping);
+	rcu_read_unlock();
+	return may;
+#else
+	return true;
+#endif
+}
+
+/* One more for an eventfd's counter. Until 6.8 (3652117f8548) it took how many. */
+static inline void nb_eventfd_signal(struct eventfd_ctx *efd)
+{
+#if KERNEL_VERSION(6, 8, 0) > LINUX_VERSION_CODE
+	eventfd_signal(efd, 1);
+#else
+	eventfd_signal(efd);
 #endif
 }
 

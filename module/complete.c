@@ -20,6 +20,7 @@ void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx)
 	b->ctx = ctx;
 	b->nr = 0;
 	b->hits = 0;
+	b->inside = false;
 	b->bytes = 0;
 }
 
@@ -35,7 +36,7 @@ static void count(struct nb_stats *s, const struct nbread_cqe *cqe)
  * nb_publish() - post what the batch holds, and tell nobody yet
  * @b: the batch, empty afterwards
  *
- * Return: how many, for nb_tell().
+ * Return: how many, for nb_tell() and nb_event_posted().
  */
 unsigned int nb_publish(struct nb_batch *b)
 {
@@ -60,13 +61,16 @@ unsigned int nb_publish(struct nb_batch *b)
 	return nr;
 }
 
-/* Post what the batch holds, wake who waits for it, and poll. */
+/* Post what the batch holds, wake who waits for it, poll, and the eventfd. */
 void nb_flush(struct nb_batch *b)
 {
 	unsigned int nr = nb_publish(b);
 
-	if (nr)
-		nb_tell(b->ctx, nr, nr);
+	if (!nr)
+		return;
+	nb_tell(b->ctx, nr, nr);
+	/* Behind its full barrier; see nb_event_posted(). */
+	nb_event_posted(b->ctx, b->inside);
 }
 
 /* Is a CQ slot neither used nor promised? What a program writes to its head may change that. */

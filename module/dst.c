@@ -2,25 +2,79 @@
 /*
  * dst.c - where the bytes of a read go.
  *
- * Role: make iterators over a program's buffer, and take the vectors of a 32-bit one. A
- * leaf. Callers: submit.c (vectors); cached.c, filemap.c, miss.c and worker.c (iterator).
- * Context: any that may touch user memory. No locks, no references.
+ * Role: make iterators over a program's buffer, write to a registered one, and take the
+ * vectors of a 32-bit one. A leaf. Callers: submit.c (vectors); cached.c, filemap.c, miss.c
+ * and worker.c (iterator); filemap.c (write). Context: any that may touch user memory; of a
+ * registered buffer, any task. No locks, no references.
  */
 #include <linux/compat.h>
+#include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
 
+/* The piece of a registered buffer that holds the byte @at; the last one for its end. */
+static u32 find_piece(const struct nb_buf *buf, size_t at)
+{
+	u32 first = 0, behind = buf->nr;
+
+	while (behind - first > 1) {
+		u32 mid = first + (behind - first) / 2;
+
+		if (buf->start[mid] <= at)
+			first = mid;
+		else
+			behind = mid;
+	}
+	return first;
+}
+
+static void buf_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter)
+{
+	const struct nb_buf *buf = dst->buf;
+	size_t at = dst->addr - buf->addr + done;
+	u32 i = find_piece(buf, at);
+	size_t skip = at - buf->start[i];
+
+	iov_iter_bvec(iter, ITER_DEST, &buf->bv[i], buf->nr - i, skip + dst->len - done);
+	iov_iter_advance(iter, skip);
+}
+
 /* Make the iterator for what is left; an iterator is never kept over a wait. */
 void nb_dst_iter(const struct nb_dst *dst, size_t done, struct iov_iter *iter)
 {
-	if (!dst->iov) {
+	switch (dst->kind) {
+	case NB_DST_USER:
 		iov_iter_ubuf(iter, ITER_DEST, u64_to_user_ptr(dst->addr + done), dst->len - done);
 		return;
+	case NB_DST_IOV:
+		iov_iter_init(iter, ITER_DEST, dst->iov, dst->nr_segs, dst->len);
+		iov_iter_advance(iter, done);
+		return;
+	case NB_DST_BUF:
+		buf_iter(dst, done, iter);
 	}
-	iov_iter_init(iter, ITER_DEST, dst->iov, dst->nr_segs, dst->len);
-	iov_iter_advance(iter, done);
+}
+
+/**
+ * nb_dst_write() - write to a registered buffer
+ * @dst: of that kind
+ * @done: behind so many bytes
+ * @from: kernel memory; may be that of the buffer itself, which shmem can share with a file
+ * @bytes: how many, no more than @dst still takes
+ */
+void nb_dst_write(const struct nb_dst *dst, size_t done, const void *from, size_t bytes)
+{
+	const struct nb_buf *buf = dst->buf;
+	size_t at = dst->addr - buf->addr + done, n, skip;
+	u32 i = find_piece(buf, at);
+
+	for (; bytes; i++, at += n, from += n, bytes -= n) {
+		skip = at - buf->start[i];
+		n = min_t(size_t, bytes, buf->bv[i].bv_len - skip);
+		memmove(page_address(buf->bv[i].bv_page) + buf->bv[i].bv_offset + skip, from, n);
+	}
 }
 
 /**

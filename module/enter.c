@@ -41,6 +41,9 @@ static int go_round(struct nb_batch *b, struct nb_ring *ring, u32 want, bool tol
 		pollers--;
 	if (sleepers || pollers)
 		nb_tell(ctx, sleepers, pollers);
+	/* Behind a full barrier: of nb_tell(), or of nb_poll_told_me() if that spared us it. */
+	if (posted)
+		nb_event_posted(ctx, b->inside);
 	return ret;
 }
 
@@ -129,10 +132,15 @@ static ktime_t expiry(const struct nb_ctx *ctx, const struct nbread_enter *p)
 /* Take entries, or have the ring's thread take them. Return: how many, or -errno. */
 static int submit(struct nb_batch *b, struct nb_ring *ring, const struct nbread_enter *p)
 {
-	int ret;
+	int ret = 0;
 
-	if (!b->ctx->sq)
-		return p->to_submit ? nb_submit(b, ring, p->to_submit) : 0;
+	if (!b->ctx->sq) {
+		b->inside = true;
+		if (p->to_submit)
+			ret = nb_submit(b, ring, p->to_submit);
+		b->inside = false;
+		return ret;
+	}
 	ret = nb_sq_enter(b->ctx, p->flags);
 	return ret ? ret : min(p->to_submit, ring->sq_mask + 1);
 }

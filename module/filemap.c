@@ -184,6 +184,7 @@ static bool covers(struct folio *folio, loff_t pos)
  * Copy @bytes of a folio to @dst behind its @done bytes. Vectors take the iterator.
  * One buffer is written to straight: its range passed access_ok() when the read was
  * taken, and page-cache memory needs no check_object_size(), as in _copy_to_iter().
+ * So is a registered one, which cannot fault.
  */
 static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const struct nb_dst *dst,
 		       size_t done)
@@ -192,11 +193,15 @@ static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const s
 	struct iov_iter iter;
 	const void *from;
 
-	if (likely(!dst->iov) && !IS_ENABLED(CONFIG_HIGHMEM)) {
+	if (likely(dst->kind == NB_DST_USER) && !IS_ENABLED(CONFIG_HIGHMEM)) {
 		from = folio_address(folio) + offset;
 		might_fault();
 		instrument_copy_to_user(to, from, bytes);
 		return bytes - raw_copy_to_user(to, from, bytes);
+	}
+	if (dst->kind == NB_DST_BUF && NB_BUF_IS_MAPPED) {
+		nb_dst_write(dst, done, folio_address(folio) + offset, bytes);
+		return bytes;
 	}
 	nb_dst_iter(dst, done, &iter);
 	return copy_folio_to_iter(folio, offset, bytes, &iter);

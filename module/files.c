@@ -31,7 +31,7 @@ struct nb_slot {
 /**
  * struct nb_files - the table
  * @nr:		slots
- * @set:	those that are not empty, under nb_ctx.lock
+ * @set:	those that are not empty; written under nb_ctx.lock
  * @slots:	by index
  */
 struct nb_files {
@@ -105,15 +105,17 @@ struct file *nb_fixed_file_get(struct nb_ctx *ctx, int index)
  */
 void nb_fixed_file_try(struct nb_ctx *ctx, struct nb_file *nf, int index)
 {
-	struct nb_slot slot = {};
-	/* Before mm, which SETUP may change until it publishes the ring. */
-	bool foreign = nb_ctx_ring(ctx) && current->mm != ctx->mm;
+	struct nb_slot slot = get_slot(ctx, index);
 
-	if (!foreign)
-		slot = get_slot(ctx, index);
-	nb_file_known(nf, NULL, slot.file, slot.row);
-	if (foreign)
+	/* SETUP may change mm until it publishes the ring; a slot is filled after that. */
+	if (nb_ctx_ring(ctx) && current->mm != ctx->mm) {
+		if (slot.file)
+			fput(slot.file);
+		nb_file_known(nf, NULL, NULL, NULL);
 		nf->err = -EPERM;
+		return;
+	}
+	nb_file_known(nf, NULL, slot.file, slot.row);
 }
 
 /* What reads of @fd would be refused with, it is refused with here. -1: an empty slot. */
@@ -147,7 +149,7 @@ static int set_slot(struct nb_ctx *ctx, struct nb_files *t, u32 index, int fd)
 		fput(new.file);
 		return -EMFILE;
 	}
-	t->set += !!new.file - !!slot->file;
+	WRITE_ONCE(t->set, t->set + !!new.file - !!slot->file);
 	spin_lock(&ctx->files_lock);
 	swap(*slot, new);
 	spin_unlock(&ctx->files_lock);

@@ -32,6 +32,7 @@ void nb_query(struct nbread_query *q)
 	q->max_workers = nb_max_workers;
 	q->register_flags = nb_register_flags();
 	q->max_files = NB_MAX_FILES;
+	q->max_buffers = NB_MAX_BUFFERS;
 	q->filemap = READ_ONCE(nb_filemap_on);
 }
 
@@ -100,7 +101,8 @@ void nb_show_fdinfo(struct seq_file *m, struct file *file)
 		   s.completed);
 	seq_printf(m, "nbread-hits:\t%llu\nnbread-waited:\t%llu\nnbread-punted:\t%llu\n", s.hits,
 		   s.waited, s.punted);
-	seq_printf(m, "nbread-files:\t%u\n", nb_files_set(ctx));
+	seq_printf(m, "nbread-files:\t%u\nnbread-buffers:\t%u\nnbread-eventfd:\t%u\n",
+		   nb_files_set(ctx), READ_ONCE(ctx->nr_bufs), !!rcu_access_pointer(ctx->event));
 	if (ctx->sq)
 		seq_printf(m, "nbread-sq-thread:\t%d\n", task_pid_nr(ctx->sq->thread->task));
 	seq_printf(m, "nbread-workers-max:\t%u\n", READ_ONCE(ctx->max_workers));

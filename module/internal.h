@@ -2,15 +2,15 @@
 /*
  * internal.h - the objects of nbread and the way data flows between its files.
  *
- *   main (ioctl) -> register -> files
+ *   main (ioctl) -> register -> files, buffers, event
  *        |-> enter -> submit -> cached -> stacked, resident -> filemap
  *        |     |  (thread) sqthread -> submit, spread
  *        |     |         |-> miss -> worker
  *        |     '-> spread --^ '-> complete -> ring
  *        '-> cancel <- deadline (timer)
  *
- * A file calls to the right or down, never back. access, request, user, dst, sq, ctx, wait
- * and ring are leaves. docs/design.md has the states, the references and the races.
+ * A file calls to the right or down, never back. access, request, user, dst, event, sq, ctx,
+ * wait and ring are leaves. docs/design.md has the states, the references and the races.
  *
  * Locks, outermost first:
  *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
@@ -47,6 +47,7 @@
 #define NB_MAX_CQ_ENTRIES 65536U
 #define NB_MAX_TRY 1024U
 #define NB_MAX_FILES 32768U
+#define NB_MAX_BUFFERS 16384U
 /* As MAX_RW_COUNT: what one read(2) can return, in a __s32 that stays positive. */
 #define NB_MAX_LEN ((u32)MAX_RW_COUNT)
 
@@ -60,8 +61,12 @@
 	(NBREAD_CANCEL_FD | NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL | NBREAD_CANCEL_FIXED_FILE)
 #define NB_SETUP_FLAGS \
 	(NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_SQWQ | NBREAD_SETUP_SQ_AFF | NBREAD_SETUP_ATTACH)
-#define NB_OPCODES (BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV))
+#define NB_OPCODES                                                                     \
+	(BIT_ULL(NBREAD_OP_NOP) | BIT_ULL(NBREAD_OP_READ) | BIT_ULL(NBREAD_OP_READV) | \
+	 BIT_ULL(NBREAD_OP_READ_FIXED))
 
+struct nb_bufs;
+struct nb_event;
 struct nb_files;
 struct nb_fm_row;
 struct nb_user;
@@ -125,6 +130,8 @@ struct nb_part {
  * @sq:		of an SQTHREAD ring, else NULL; set before @ring is
  * @user:	who set the ring up, for the limits of user.c
  * @files:	registered files, see files.c; NULL if there are none
+ * @bufs:	registered buffers, see buffers.c; under @lock, NULL if there are none
+ * @nr_bufs:	slots of it that are not empty; written under @lock
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
  * @deadlines:	those of them that have a deadline, by that; under req_lock
@@ -133,6 +140,7 @@ struct nb_part {
  * @expire_work: ends what is late
  * @timeout_ns:	for reads without a deadline of their own, 0: none; set by SETUP
  * @clock_offset: see nb_clock_offset(); set by SETUP
+ * @event:	the registered eventfd, see event.c, or NULL; RCU
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
@@ -163,6 +171,8 @@ struct nb_ctx {
 
 	spinlock_t files_lock; /* files */
 	struct nb_files *files;
+	struct nb_bufs *bufs;
+	u32 nr_bufs;
 
 	spinlock_t cq_lock ____cacheline_aligned_in_smp;
 	u32 cq_reserved;
@@ -176,6 +186,8 @@ struct nb_ctx {
 	struct work_struct expire_work;
 	u64 timeout_ns;
 	s64 clock_offset;
+
+	struct nb_event __rcu *event;
 
 	struct llist_head ready ____cacheline_aligned_in_smp;
 	atomic_t nr_ready;
@@ -290,29 +302,7 @@ static inline bool nb_is_sq_thread(void)
 	return current->flags & PF_KTHREAD;
 }
 
-/**
- * struct nb_dst - where the bytes go; user memory of the owner's mm
- * @iov:	NULL for one buffer, else a copy of the program's vectors
- * @addr:	the one buffer
- * @len:	bytes wanted in all
- */
-struct nb_dst {
-	const struct iovec *iov;
-	unsigned int nr_segs;
-	u64 addr;
-	size_t len;
-};
-
-/* One SQE, read once from the shared ring and checked. */
-struct nb_read {
-	u64 user_data;
-	loff_t pos;
-	struct nb_dst dst;
-	u64 deadline_ns;
-	int fd;
-	u16 flags;
-	u8 opcode;
-};
+#include "dst.h"
 
 /* Who answers what is resident, in the call. */
 enum nb_way {
@@ -374,12 +364,16 @@ struct nb_file {
 	bool touched;
 };
 
-/* Completions of one task, on its stack, until they are posted together. */
+/*
+ * Completions of one task, on its stack, until they are posted together; inside: by the
+ * ENTER that submitted them, so that nobody has to be told who waits for an eventfd alone.
+ */
 #define NB_BATCH 32
 struct nb_batch {
 	struct nb_ctx *ctx;
 	unsigned int nr;
 	unsigned int hits;
+	bool inside;
 	u64 bytes;
 	struct nbread_cqe cqes[NB_BATCH];
 };

@@ -76,6 +76,8 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 		woken = atomic_inc_return(&ctx->nr_ready);
 		nb_sq_kick(ctx);
 		nb_tell_ready(ctx, woken, first, urgent);
+		if (first)
+			nb_event_posted(ctx, false);
 	} else if (old == NB_DETACHED) {
 		llist_add(&req->lnode, &nb_reap_list);
 		schedule_work(&nb_reap_work);
@@ -345,6 +347,7 @@ void nb_drop_ended(struct nb_ctx *ctx)
 		return;
 	/* Somebody may have looked while they were off the list; nb_tell() is a full barrier. */
 	nb_tell(ctx, back, back);
+	nb_event_posted(ctx, false);
 	nb_sq_kick(ctx);
 }
 

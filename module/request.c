@@ -9,8 +9,8 @@
  * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here.
  *
  * What a request holds, from alloc to free: its file, the submitter's
- * credentials and io cgroup, its copy of the vectors, its place in the user's
- * account, a module reference. What it
+ * credentials and io cgroup, its copy of the vectors or a reference to its registered
+ * buffer, its place in the user's account, a module reference. What it
  * holds while on the list: a context reference, given back by the one who posts
  * its CQE (nb_req_unlist() says who that is).
  */
@@ -67,7 +67,9 @@ struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct
 	req->verified = nf->verified;
 	req->may_park = nf->may_park;
 	req->dst = rd->dst;
-	rd->dst.iov = NULL;
+	if (req->dst.kind == NB_DST_BUF)
+		refcount_inc(&req->dst.buf->refs);
+	rd->dst.kind = NB_DST_USER; /* vectors are the request's now */
 	req->pos = rd->pos;
 	req->user_data = rd->user_data;
 	req->cred = get_current_cred();
@@ -165,7 +167,10 @@ void nb_req_free(struct nb_req *req)
 	if (req->blkcg)
 		css_put(req->blkcg);
 	put_cred(req->cred);
-	kfree(req->dst.iov);
+	if (req->dst.kind == NB_DST_IOV)
+		kfree(req->dst.iov);
+	else if (req->dst.kind == NB_DST_BUF)
+		nb_buf_put(req->dst.buf);
 	fput(req->file);
 	nb_user_put_req(req->user);
 	kmem_cache_free(nb_req_cache, req);

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * request.h - a read that could not be answered in the call, and who owns it.
+ * request.h - a read as it was asked for; one that could not be answered in the call, and
+ * who owns it.
  *
  * Included by internal.h, after what it is made of.
  */
 #ifndef NBREAD_REQUEST_H
 #define NBREAD_REQUEST_H
+
+/* One SQE, read once from the shared ring and checked. */
+struct nb_read {
+	u64 user_data;
+	loff_t pos;
+	struct nb_dst dst;
+	u64 deadline_ns;
+	int fd;
+	u16 flags;
+	u16 buf_index;
+	u8 opcode;
+};
 
 /*
  * Who owns a request. docs/design.md has the picture; in short

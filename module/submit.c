@@ -30,14 +30,14 @@ static noinline int check_members(const struct nbread_sqe *sqe)
 			       0;
 	case NBREAD_OP_READ:
 	case NBREAD_OP_READV:
+		if (sqe->buf_index)
+			return -EINVAL;
 		break;
 	case NBREAD_OP_READ_FIXED:
-		return -EOPNOTSUPP;
+		break;
 	default:
 		return -EINVAL;
 	}
-	if (sqe->buf_index)
-		return -EINVAL;
 	if ((sqe->flags & NBREAD_SQE_NOIO) && !(sqe->flags & NBREAD_SQE_CACHED))
 		return -EINVAL;
 	if ((sqe->flags & NBREAD_SQE_ASYNC) && (sqe->flags & NBREAD_SQE_CACHED))
@@ -67,7 +67,7 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 	rd->flags = sqe->flags;
 	rd->fd = sqe->fd;
 	rd->pos = sqe->off;
-	rd->dst.iov = NULL;
+	rd->dst.kind = NB_DST_USER;
 	rd->dst.nr_segs = sqe->len;
 	rd->dst.addr = sqe->addr;
 	rd->dst.len = sqe->len;
@@ -77,6 +77,7 @@ static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
 		return -EINVAL;
 	/* Most are this; it is worth the test. */
 	if (unlikely(sqe->opcode != NBREAD_OP_READ || sqe->flags || sqe->buf_index)) {
+		rd->buf_index = sqe->buf_index;
 		err = check_members(sqe);
 		if (err || sqe->opcode == NBREAD_OP_NOP)
 			return err;
@@ -102,21 +103,24 @@ static int take_vectors(const struct nb_ctx *ctx, struct nb_read *rd, struct iov
 				   UIO_FASTIOV, &iov, &iter);
 	if (ret < 0)
 		return ret;
+	rd->dst.kind = NB_DST_IOV;
 	rd->dst.iov = iov ? iov : fast;
 	rd->dst.len = ret;
 	return check_add_overflow(rd->pos, (loff_t)ret, &end) ? -EINVAL : 0;
 }
 
-static int take_buffer(const struct nb_ctx *ctx, struct nb_read *rd, struct iovec *fast)
+static int take_buffer(struct nb_ctx *ctx, struct nb_read *rd, struct iovec *fast)
 {
+	if (likely(rd->opcode == NBREAD_OP_READ))
+		return access_ok(u64_to_user_ptr(rd->dst.addr), rd->dst.len) ? 0 : -EFAULT;
 	if (rd->opcode == NBREAD_OP_READV)
 		return take_vectors(ctx, rd, fast);
-	return access_ok(u64_to_user_ptr(rd->dst.addr), rd->dst.len) ? 0 : -EFAULT;
+	return nb_buf_use(ctx, rd->buf_index, &rd->dst);
 }
 
 static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
 {
-	if (rd->dst.iov && rd->dst.iov != fast)
+	if (rd->dst.kind == NB_DST_IOV && rd->dst.iov != fast)
 		kfree(rd->dst.iov);
 }
 
@@ -134,7 +138,7 @@ static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 		return;
 	}
 	/* A copy in either case: import_iovec() charges its own to nobody. */
-	if (iov) {
+	if (rd->dst.kind == NB_DST_IOV) {
 		rd->dst.iov = kmemdup(iov, rd->dst.nr_segs * sizeof(*iov), GFP_KERNEL_ACCOUNT);
 		if (iov != fast)
 			kfree(iov);

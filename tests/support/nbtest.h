@@ -204,6 +204,9 @@ unsigned int nbtest_open_fds(void);
 /** nbtest_threads - threads of this process */
 unsigned int nbtest_threads(void);
 
+/** nbtest_pinned_kib - memory of this process that is pinned (VmPin) */
+unsigned long nbtest_pinned_kib(void);
+
 /** nbtest_slow - 1, or how many times slower this kernel is, as tests/vm/run reckons it */
 unsigned int nbtest_slow(void);
 

@@ -282,6 +282,23 @@ unsigned int nbtest_threads(void)
 	return dir_entries("/proc/self/task");
 }
 
+unsigned long nbtest_pinned_kib(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long kib = 0;
+	bool found = false;
+	char line[128];
+
+	if (!f)
+		nbtest_fatal("/proc/self/status: %m");
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "VmPin: %lu kB", &kib) == 1;
+	fclose(f);
+	if (!found)
+		nbtest_fatal("no VmPin in /proc/self/status");
+	return kib;
+}
+
 unsigned int nbtest_slow(void)
 {
 	const char *slow = getenv("NBREAD_SLOW");

@@ -35,7 +35,7 @@
 
 /*
  * fd is an index into the registered files of the ring (of the open device, for
- * struct nbread_try). An index without a file is -EBADF.
+ * struct nbread_try: -EPERM from another mm). An index without a file is -EBADF.
  */
 #define NBREAD_SQE_FIXED_FILE (1U << 0)
 /*
@@ -307,7 +307,8 @@ struct nbread_try_batch {
 /*
  * addr: __s32 fd[nr], 1 to max_files; -1 leaves a slot empty, and so does
  * NBREAD_REGISTER_SPARSE (addr 0) for all. -EBUSY: there is a table already. What a
- * read would refuse is refused here, with the same errno.
+ * read would refuse is refused here, with the same errno. -EMFILE: more files than the
+ * caller may have descriptors (RLIMIT_NOFILE).
  */
 #define NBREAD_REGISTER_FILES 1
 /* addr: __s32 fd[nr] for the slots from off on; -1 empties one. Returns how many were set. */
@@ -315,15 +316,18 @@ struct nbread_try_batch {
 #define NBREAD_UNREGISTER_FILES 3
 /*
  * addr: struct nbread_buffer[nr], 1 to max_buffers; addr 0 in one leaves its slot empty,
- * and so does NBREAD_REGISTER_SPARSE for all. The memory is pinned, and
- * counted against RLIMIT_MEMLOCK (-ENOMEM) unless the caller has CAP_IPC_LOCK.
+ * and so does NBREAD_REGISTER_SPARSE for all. The memory is pinned until the buffer is
+ * removed and its last read has ended. Unless the caller has CAP_IPC_LOCK it counts for his
+ * user, with that of io_uring, against his RLIMIT_MEMLOCK (-ENOMEM). Memory that cannot be
+ * written to, or is mapped from a file, is -EFAULT; tmpfs, memfd and huge pages are not
+ * meant by that, nor private mappings.
  */
 #define NBREAD_REGISTER_BUFFERS 4
 #define NBREAD_UNREGISTER_BUFFERS 5
 /*
- * addr: one __s32, an eventfd(2). It is signalled when a completion is posted, and when
- * reads came to be ready, that is when ENTER would make progress.
- * With NBREAD_REGISTER_EVENTFD_ASYNC only for what was not answered in the ENTER that
+ * addr: one __s32 (nr 1), an eventfd(2). It is signalled when completions are posted, and
+ * when reads came to be ready, that is when ENTER would make progress.
+ * With NBREAD_REGISTER_EVENTFD_ASYNC only for what was not answered as its ENTER
  * submitted it. -EBUSY: there is one already.
  */
 #define NBREAD_REGISTER_EVENTFD 6

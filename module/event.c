@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * event.c - the eventfd of a ring: news for a loop that waits for eventfds.
+ *
+ * Role: REGISTER and UNREGISTER of an eventfd(2), and its signals. They come where poll's
+ * edges come: when completions were posted, and when the list of woken reads came to be
+ * not empty, since ENTER would then make progress.
+ * Callers: register.c (operations), complete.c and miss.c (signals), close.c.
+ * Context: task; the signals any, also under a folio wait-queue lock with interrupts off:
+ * eventfd_signal() takes only the eventfd's own lock, and whoever is woken by it (epoll)
+ * theirs; none of them ever takes a folio's.
+ * Locks: nb_ctx.lock to change it. The signals read the pointer under RCU.
+ * References: the event holds the eventfd's context and the module until a grace period
+ * after it was taken from the ring.
+ */
+#include <linux/eventfd.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/**
+ * struct nb_event - a registered eventfd
+ * @efd:	with a reference
+ * @async:	not for what was answered as it was submitted
+ * @work:	gives both back
+ */
+struct nb_event {
+	struct eventfd_ctx *efd;
+	bool async;
+	struct rcu_work work;
+};
+
+/* Completions were posted; @inside: by the ENTER that submits them. See nb_event_posted(). */
+void nb_event_signal(struct nb_ctx *ctx, bool inside)
+{
+	const struct nb_event *ev;
+
+	rcu_read_lock();
+	ev = rcu_dereference(ctx->event);
+	if (ev && !(inside && ev->async))
+		nb_eventfd_signal(ev->efd);
+	rcu_read_unlock();
+}
+
+static void free_event(struct work_struct *work)
+{
+	struct nb_event *ev = container_of(to_rcu_work(work), struct nb_event, work);
+
+	eventfd_ctx_put(ev->efd);
+	kfree(ev);
+	module_put(THIS_MODULE);
+}
+
+/* NBREAD_REGISTER_EVENTFD */
+long nb_register_eventfd(struct nb_ctx *ctx, const struct nbread_register *p)
+{
+	struct nb_event *ev;
+	s32 fd;
+	int err;
+
+	lockdep_assert_held(&ctx->lock);
+	if (p->nr != 1)
+		return -EINVAL;
+	if (rcu_access_pointer(ctx->event))
+		return -EBUSY;
+	if (get_user(fd, (const s32 __user *)u64_to_user_ptr(p->addr)))
+		return -EFAULT;
+	ev = kzalloc(sizeof(*ev), GFP_KERNEL_ACCOUNT);
+	if (!ev)
+		return -ENOMEM;
+	ev->efd = eventfd_ctx_fdget(fd);
+	if (IS_ERR(ev->efd)) {
+		err = PTR_ERR(ev->efd);
+		kfree(ev);
+		return err;
+	}
+	ev->async = p->flags & NBREAD_REGISTER_EVENTFD_ASYNC;
+	INIT_RCU_WORK(&ev->work, free_event);
+	__module_get(THIS_MODULE); /* the ioctl's file holds one */
+	rcu_assign_pointer(ctx->event, ev);
+	/*
+	 * Pairs with the full barrier of llist_add() in nb_wake(): either it sees the event,
+	 * or the read is on the list here. Then the list's next edge may never come.
+	 */
+	smp_mb();
+	if (!llist_empty(&ctx->ready))
+		nb_eventfd_signal(ev->efd);
+	return 0;
+}
+
+/* Nobody changes it meanwhile: by nb_ctx.lock, or the ring is closed. A signal may be under way. */
+void nb_event_close(struct nb_ctx *ctx)
+{
+	struct nb_event *ev = rcu_replace_pointer(ctx->event, NULL, true);
+
+	if (ev)
+		queue_rcu_work(nb_ctx_wq, &ev->work);
+}
+
+/* NBREAD_UNREGISTER_EVENTFD */
+long nb_unregister_eventfd(struct nb_ctx *ctx, const struct nbread_register *p)
+{
+	lockdep_assert_held(&ctx->lock);
+	if (!rcu_access_pointer(ctx->event))
+		return -ENXIO;
+	nb_event_close(ctx);
+	return 0;
+}
