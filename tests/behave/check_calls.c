@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The calls: waiting, poll and epoll, an eventfd, registered files and buffers, threads. */
+/* The calls: waiting, poll and epoll, an eventfd, threads. */
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -197,77 +197,6 @@ START_TEST(an_eventfd_is_signalled_until_it_is_unregistered)
 }
 END_TEST
 
-START_TEST(registered_files_are_read_by_index_also_when_they_are_closed)
-{
-	int files[3] = { behave_warm_file(PG, 3), -1, behave_cold_file(PG, 4) };
-	unsigned char *buf = behave_buf(PG);
-	int other = behave_warm_file(PG, 5);
-
-	behave_need_register(NBREAD_REGISTER_FILES);
-	behave_ring(&ring, 8);
-	ck_assert_int_eq(nbread_unregister_files(&ring), -ENXIO);
-	ck_assert_int_eq(nbread_register_files(&ring, files, 3), 0);
-	ck_assert_int_eq(nbread_register_files(&ring, files, 3), -EBUSY);
-	close(files[0]);
-	close(files[2]);
-	ck_assert_int_eq(behave_read(&ring, 0, buf, PG, 0, NBREAD_SQE_FIXED_FILE).res, PG);
-	behave_check(buf, PG, 0, 3);
-	ck_assert_int_eq(behave_read(&ring, 2, buf, PG, 0, NBREAD_SQE_FIXED_FILE).res, PG);
-	behave_check(buf, PG, 0, 4);
-	ck_assert_int_eq(behave_read(&ring, 1, buf, PG, 0, NBREAD_SQE_FIXED_FILE).res, -EBADF);
-	ck_assert_int_eq(behave_read(&ring, 3, buf, PG, 0, NBREAD_SQE_FIXED_FILE).res, -EBADF);
-	ck_assert_int_ge(nbread_register_files_update(&ring, 1, &other, 1), 0);
-	ck_assert_int_eq(behave_read(&ring, 1, buf, PG, 0, NBREAD_SQE_FIXED_FILE).res, PG);
-	behave_check(buf, PG, 0, 5);
-	ck_assert_int_eq(nbread_unregister_files(&ring), 0);
-	ck_assert_int_eq(behave_read(&ring, 1, buf, PG, 0, NBREAD_SQE_FIXED_FILE).res, -EBADF);
-}
-END_TEST
-
-START_TEST(what_a_read_refuses_cannot_be_registered)
-{
-	int dir = open("/", O_RDONLY), ends[2];
-
-	behave_need_register(NBREAD_REGISTER_FILES);
-	behave_ring(&ring, 8);
-	ck_assert_int_eq(pipe(ends), 0);
-	ck_assert_int_eq(nbread_register_files(&ring, &dir, 1), -EISDIR);
-	ck_assert_int_eq(nbread_register_files(&ring, ends, 1), -ESPIPE);
-	ck_assert_int_eq(nbread_register_files(&ring, ends, 0), -EINVAL);
-}
-END_TEST
-
-START_TEST(reads_into_a_registered_buffer_stay_within_it)
-{
-	int fd = behave_warm_file(KB(16), 3);
-	unsigned char *buf = behave_buf(KB(16));
-	struct iovec iov = { buf, KB(8) };
-	struct nbread_sqe *sqe;
-	static const struct {
-		size_t at, len;
-		int index, want;
-	} reads[] = { { 0, KB(8), 0, KB(8) },
-		      { 4096, PG, 0, PG },
-		      { 4096, PG + 1, 0, -EFAULT },
-		      { KB(9), 1, 0, -EFAULT },
-		      { 0, 1, 1, -EFAULT } };
-
-	behave_need_opcode(NBREAD_OP_READ_FIXED);
-	behave_need_register(NBREAD_REGISTER_BUFFERS);
-	behave_ring(&ring, 8);
-	ck_assert_int_eq(nbread_register_buffers(&ring, &iov, 1), 0);
-	for (size_t i = 0; i < NBTEST_ARRAY_SIZE(reads); i++) {
-		sqe = nbread_get_sqe(&ring);
-		nbread_prep_read_fixed(sqe, fd, buf + reads[i].at, (unsigned)reads[i].len, 0,
-				       reads[i].index);
-		behave_submit(&ring, 1);
-		ck_assert_int_eq(behave_next(&ring).res, reads[i].want);
-	}
-	ck_assert_int_eq(nbread_unregister_buffers(&ring), 0);
-	ck_assert_int_eq(nbread_unregister_buffers(&ring), -ENXIO);
-}
-END_TEST
-
 static int shared_fd;
 
 static void *submitter(void *arg)
@@ -348,16 +277,9 @@ START_TEST(descriptors_of_a_ring)
 }
 END_TEST
 
-static const struct behave_differs locks = {
-	.what = "fcntl(2) record locks of the process on a registered file, when it is unregistered",
-	.module = "stay",
-	.threads = "are lost: close(2) of any descriptor of a file drops them",
-};
-
 Suite *check_calls_suite(void)
 {
-	Suite *s =
-		behave_promise("calls", "The calls: wait, poll, epoll, eventfd, register, threads");
+	Suite *s = behave_promise("calls", "The calls: wait, poll, epoll, eventfd, threads");
 
 	behave_add(s, a_wait_ends_at_its_time);
 	behave_add(s, a_signal_ends_a_wait_also_one_that_only_the_wait_lets_in);
@@ -367,12 +289,8 @@ Suite *check_calls_suite(void)
 	behave_add_differs(s, poll_right_after_the_last_completion_was_reaped, &lit);
 	behave_add(s, an_edge_triggered_epoll_hears_of_each_completion);
 	behave_add(s, an_eventfd_is_signalled_until_it_is_unregistered);
-	behave_add(s, registered_files_are_read_by_index_also_when_they_are_closed);
-	behave_add(s, what_a_read_refuses_cannot_be_registered);
-	behave_add(s, reads_into_a_registered_buffer_stay_within_it);
 	behave_add(s, one_thread_submits_and_another_reaps);
 	behave_add_differs(s, a_ring_with_a_thread_that_polls, &sqthread);
 	behave_add_differs(s, descriptors_of_a_ring, &descriptors);
-	behave_untested(s, &locks, "it is what close(2) does");
 	return s;
 }
