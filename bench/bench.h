@@ -186,10 +186,23 @@ struct take {
 void take_begin(struct take *t, bool machine);
 void take_end(struct take *t, bool machine);
 
-/* One cell; f[]: of each engine of it. */
+/* One cell; f[]: of each engine of it, from shared_memory(). */
 void measure(const struct cell *c, struct figures *f);
 /* The same, written out. Return: as report_refused(). */
 bool measure_and_report(const struct cell *c);
+/* child.c */
+/** struct turn - what a process does: run @nr of the runs of an engine */
+struct turn {
+	const struct cell *cell;
+	const struct engine *engine;
+	unsigned int nr;
+	struct figures *figures; /* shared; of the mix: of each of its ways */
+};
+
+/* What a child writes and its parent reads; for as long as the program runs. */
+void *shared_memory(size_t size);
+void in_child(void (*fn)(const struct turn *t), const struct turn *t);
+
 /* mix.c */
 bool measure_mix(const struct cell *c);
 

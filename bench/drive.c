@@ -5,10 +5,7 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "nbtest.h"
 
@@ -18,15 +15,10 @@
 /* In place before a clock starts. */
 void job_buffers(struct job *j)
 {
-	size_t size = (size_t)MAX_DEPTH * MAX_LEN;
 	unsigned int i;
 
-	if (!j->mem) {
-		j->mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		if (j->mem == MAP_FAILED)
-			nbtest_fatal("bench: no memory for the buffers");
-	}
+	if (!j->mem)
+		j->mem = shared_memory((size_t)MAX_DEPTH * MAX_LEN);
 	for (i = 0; i < j->nr_ops; i++) {
 		j->ops[i].slot = (uint16_t)(i % j->depth);
 		j->ops[i].buf = j->mem + (size_t)j->ops[i].slot * MAX_LEN;

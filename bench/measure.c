@@ -2,7 +2,7 @@
 /*
  * Cached and cold reads: each engine in its turn, several times over.
  *
- * A run opens the engine anew, and all runs of one turn read the same blocks. Which engine
+ * A run is a process that opens the engine, and all runs of one turn read the same blocks. Which engine
  * begins is another one in each turn, so that nobody always inherits what the one
  * before has left. The first turn of an engine is preceded by a pass in which the bytes are
  * compared; one that fails there, or later, has no figures.
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "nbtest.h"
 
@@ -128,17 +129,6 @@ static int run_threads(const struct cell *c, struct take *t)
 	return bad;
 }
 
-/*
- * Threads that an engine leaves behind for a while would make every descriptor dearer for
- * those that come after it: a process of one thread needs no reference to look one up.
- */
-static void close_alone(struct job *j)
-{
-	job_close(j);
-	if (!nbtest_wait_until(nbtest_threads() == 1, 10000))
-		nbtest_fatal("bench: %s leaves threads behind", j->e->name);
-}
-
 static int run_cached(const struct cell *c, struct take *t)
 {
 	int ret;
@@ -153,7 +143,7 @@ static int run_cached(const struct cell *c, struct take *t)
 		ret = drive_batches(&job[0]);
 		take_end(t, false);
 	}
-	close_alone(&job[0]);
+	job_close(&job[0]);
 	return ret;
 }
 
@@ -167,7 +157,7 @@ static int run_cold(struct take *t, bool split)
 	take_begin(t, true);
 	ret = drive_stream(&job[0], 0, split);
 	take_end(t, true);
-	close_alone(&job[0]);
+	job_close(&job[0]);
 	return ret;
 }
 
@@ -190,7 +180,7 @@ static int passes(const struct cell *c, struct figures *f)
 		ret = job_open(j);
 		if (!ret) {
 			ret = drive_batches(j);
-			close_alone(j);
+			job_close(j);
 		}
 	}
 	j->verify = false;
@@ -207,7 +197,7 @@ static int passes(const struct cell *c, struct figures *f)
 		ret = job_open(j);
 		if (!ret) {
 			ret = drive_stream(j, 0, false);
-			close_alone(j);
+			job_close(j);
 		}
 	}
 	if (!ret) {
@@ -239,24 +229,32 @@ static void plan(const struct cell *c, const struct files *f, unsigned int turn,
 	}
 }
 
-static void take_turn(const struct cell *c, const struct engine *e, unsigned int turn,
-		      struct figures *f)
+static void one_run(const struct turn *t)
 {
-	struct take t;
-	unsigned int i;
+	const struct cell *c = t->cell;
+	struct figures *f = t->figures;
+	struct take took;
 	int ret;
 
-	if (f->why)
-		return;
-	for (i = 0; i < c->threads; i++)
-		job[i].e = e;
-	ret = turn ? 0 : passes(c, f);
+	ret = t->nr ? 0 : passes(c, f);
 	if (!ret)
-		ret = job[0].cold ? run_cold(&t, false) : run_cached(c, &t);
+		ret = job[0].cold ? run_cold(&took, false) : run_cached(c, &took);
 	if (ret)
 		refuse(f, &job[0]);
 	else
-		note(c, &t, f);
+		note(c, &took, f);
+}
+
+static void take_turn(const struct cell *c, const struct engine *e, unsigned int nr,
+		      struct figures *f)
+{
+	struct turn t = { c, e, nr, f };
+	unsigned int i;
+
+	for (i = 0; i < c->threads; i++)
+		job[i].e = e;
+	if (!f->why)
+		in_child(one_run, &t);
 }
 
 bool report_refused(const struct cell *c, const struct figures *f)
@@ -292,9 +290,7 @@ void measure(const struct cell *c, struct figures *f)
 		job[i].depth = c->depth;
 		job[i].cold = cold;
 		job[i].nr_ops = c->ops;
-		job[i].ops = calloc(c->ops, sizeof(*job[i].ops));
-		if (!job[i].ops)
-			nbtest_fatal("bench: no memory");
+		job[i].ops = shared_memory(c->ops * sizeof(*job[i].ops));
 	}
 	for (turn = 0; turn < c->runs; turn++) {
 		plan(c, &files, turn, sequential);
@@ -303,24 +299,22 @@ void measure(const struct cell *c, struct figures *f)
 				  &f[(k + turn) % c->nr_engines]);
 	}
 	for (i = 0; i < c->threads; i++)
-		free(job[i].ops);
+		munmap(job[i].ops, c->ops * sizeof(*job[i].ops));
 	files_close(&files);
 }
 
 bool measure_and_report(const struct cell *c)
 {
-	struct figures *f = calloc(c->nr_engines, sizeof(*f));
+	struct figures *f = shared_memory(c->nr_engines * sizeof(*f));
 	unsigned int k;
 	bool sound;
 
-	if (!f)
-		nbtest_fatal("bench: no memory");
 	measure(c, f);
 	for (k = 0; k < c->nr_engines; k++) {
 		if (!f[k].why)
 			emit(c, c->workload, c->engines[k], &f[k], c->ops * c->threads);
 	}
 	sound = report_refused(c, f);
-	free(f);
+	munmap(f, c->nr_engines * sizeof(*f));
 	return sound;
 }

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "nbtest.h"
@@ -140,25 +141,22 @@ static void note(const struct take *t, uint64_t span, struct figures *f)
 	}
 }
 
-static void take_turn(const struct cell *c, const struct engine *e, unsigned int turn,
-		      struct figures *f)
+static void one_run(const struct turn *t)
 {
-	uint64_t span = c->ops * UINT64_C(1000000);
-	struct take t;
+	uint64_t span = t->cell->ops * UINT64_C(1000000);
+	struct take took;
 	unsigned int i;
 	int ret = 0;
 
-	if (f->why)
-		return;
-	if (!turn) {
+	if (!t->nr) {
 		for (i = 0; i < WAYS; i++)
 			job[i].verify = true;
-		ret = run(e, VERIFY_NS, &t, f);
+		ret = run(t->engine, VERIFY_NS, &took, t->figures);
 		for (i = 0; i < WAYS; i++)
 			job[i].verify = false;
 	}
-	if (!ret && !run(e, span, &t, f))
-		note(&t, span, f);
+	if (!ret && !run(t->engine, span, &took, t->figures))
+		note(&took, span, t->figures);
 }
 
 static void open_ways(const struct cell *c)
@@ -173,10 +171,10 @@ static void open_ways(const struct cell *c)
 				       .cold = true,
 				       .nr_ops = OPS,
 				       .mem = job[i].mem,
-				       .ops = calloc(OPS, sizeof(struct op)),
+				       .ops = shared_memory(OPS * sizeof(struct op)),
 				       .lat = calloc(OPS, sizeof(uint32_t)),
 				       .hit_lat = calloc(OPS, sizeof(uint32_t)) };
-		if (!job[i].ops || !job[i].lat || !job[i].hit_lat)
+		if (!job[i].lat || !job[i].hit_lat)
 			nbtest_fatal("bench: no memory");
 	}
 	plan_zipf(job[0].ops, OPS, &file[0], LEN, 1, THETA, SHARE);
@@ -186,19 +184,23 @@ static void open_ways(const struct cell *c)
 
 bool measure_mix(const struct cell *c)
 {
-	struct figures(*f)[WAYS] = calloc(c->nr_engines, sizeof(*f));
+	struct figures(*f)[WAYS] = shared_memory(c->nr_engines * sizeof(*f));
 	struct figures *first = calloc(c->nr_engines, sizeof(*first));
 	struct cell of = *c;
 	unsigned int i, k, turn;
 	bool sound;
 
-	if (!f || !first)
+	if (!first)
 		nbtest_fatal("bench: no memory");
 	open_ways(c);
 	for (turn = 0; turn < c->runs; turn++) {
-		for (k = 0; k < c->nr_engines; k++)
-			take_turn(c, c->engines[(k + turn) % c->nr_engines], turn,
-				  f[(k + turn) % c->nr_engines]);
+		for (k = 0; k < c->nr_engines; k++) {
+			unsigned int at = (k + turn) % c->nr_engines;
+			struct turn t = { c, c->engines[at], turn, f[at] };
+
+			if (!f[at][0].why)
+				in_child(one_run, &t);
+		}
 	}
 	for (k = 0; k < c->nr_engines; k++) {
 		first[k] = f[k][0];
@@ -212,12 +214,12 @@ bool measure_mix(const struct cell *c)
 	}
 	sound = report_refused(c, first);
 	for (i = 0; i < WAYS; i++) {
-		free(job[i].ops);
+		munmap(job[i].ops, OPS * sizeof(struct op));
 		free(job[i].lat);
 		free(job[i].hit_lat);
 		files_close(&file[i]);
 	}
 	free(first);
-	free(f);
+	munmap(f, c->nr_engines * sizeof(*f));
 	return sound;
 }
