@@ -73,13 +73,16 @@ static void add_page(struct nb_pinned *p, struct page *page)
 
 static void unpin(const struct bio_vec *bv, u32 nr, bool dirty)
 {
-	unsigned long pages;
+	unsigned long pages, done, chunk;
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
 		pages = DIV_ROUND_UP(bv[i].bv_offset + bv[i].bv_len, PAGE_SIZE);
-		unpin_user_page_range_dirty_lock(bv[i].bv_page, pages, dirty);
-		cond_resched();
+		for (done = 0; done < pages; done += chunk) {
+			chunk = min_t(unsigned long, pages - done, NB_PIN_CHUNK);
+			unpin_user_page_range_dirty_lock(bv[i].bv_page + done, chunk, dirty);
+			cond_resched();
+		}
 	}
 }
 
@@ -203,8 +206,6 @@ static struct nb_buf *pin(struct mm_struct *mm, const struct nbread_buffer *b)
 static void free_buf(struct nb_buf *buf)
 {
 	unpin(buf->bv, buf->nr, true);
-	/* The mm may be dead; its counter is there as long as it is grabbed. */
-	uncharge(buf->user, buf->mm, buf->nr_pages);
 	free_uid(buf->user);
 	mmdrop(buf->mm);
 	kvfree(buf);
@@ -213,6 +214,19 @@ static void free_buf(struct nb_buf *buf)
 static void nb_buf_work(struct work_struct *work)
 {
 	free_buf(container_of(work, struct nb_buf, work));
+}
+
+/* Return: true for who gave the last reference back, and shall free the buffer. */
+static bool is_last(struct nb_buf *buf)
+{
+	if (!refcount_dec_and_test(&buf->refs))
+		return false;
+	/*
+	 * At once, before the CQE of its last read tells the program that the buffer is free. The
+	 * mm may be dead; its counter is there as long as it is grabbed.
+	 */
+	uncharge(buf->user, buf->mm, buf->nr_pages);
+	return true;
 }
 
 /**
@@ -224,7 +238,7 @@ static void nb_buf_work(struct work_struct *work)
  */
 void nb_buf_put(struct nb_buf *buf)
 {
-	if (!refcount_dec_and_test(&buf->refs))
+	if (!is_last(buf))
 		return;
 	INIT_WORK(&buf->work, nb_buf_work);
 	queue_work(nb_ctx_wq, &buf->work);
@@ -233,7 +247,7 @@ void nb_buf_put(struct nb_buf *buf)
 /* That of a slot: memory and its account are given back before the call returns. */
 static void put_now(struct nb_buf *buf)
 {
-	if (buf && refcount_dec_and_test(&buf->refs))
+	if (buf && is_last(buf))
 		free_buf(buf);
 }
 

@@ -135,13 +135,18 @@ int nb_req_result(const struct nb_req *req, int err)
  */
 void nb_complete(struct nb_batch *b, struct nb_req *req, int res)
 {
+	u64 user_data = req->user_data;
+	u32 cqe_flags = req->cqe_flags;
 	struct nb_ctx *ctx = req->ctx;
+	bool owes;
 
 	if (req->done)
 		fsnotify_access(req->file);
-	if (nb_req_unlist(req))
-		nb_post(b, req->user_data, res, req->cqe_flags, false);
+	owes = nb_req_unlist(req);
+	/* Before the CQE is seen, by which the program knows that its buffer is not used. */
 	nb_req_free(req);
+	if (owes)
+		nb_post(b, user_data, res, cqe_flags, false);
 	/* Not the last one: the caller's file or batch holds another until it flushed. */
 	nb_ctx_put(ctx);
 }

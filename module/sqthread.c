@@ -10,7 +10,8 @@
  * References: the thread holds its nb_sqt and the module to its last instruction. A ring that
  * it serves is held by its file's reference, which only the thread gives back (drop()). The mm
  * is pinned by mmget() only while it is awake, and is given up at once when its last
- * process has gone: a ring that outlives that in another process pins no memory.
+ * process has gone: a ring that outlives that in another process pins no memory but its
+ * registered buffers.
  *
  * The list of rings is the thread's alone. New ones come by an llist (t->news), ended ones
  * are marked (sq->closing), so nobody ever waits for the thread.
@@ -103,6 +104,7 @@ static bool can_take(struct nb_sq *sq)
 		WRITE_ONCE(sq->bad_tail, bad);
 		wake_up(&sq->room);
 		nb_tell(ctx, UINT_MAX, 1);
+		nb_event_posted(ctx, false);
 	}
 	return nr && nb_cq_has_room(ctx);
 }
@@ -117,7 +119,9 @@ static void run_ready(struct nb_batch *b, struct nb_sq *sq)
 {
 	const struct cred *cred, *old;
 
-	mutex_lock(&sq->ctx->lock);
+	/* As in nb_submit(): REGISTER may fault memory in with it, and a hung task is reported. */
+	if (mutex_lock_interruptible(&sq->ctx->lock))
+		return; /* a thread of the kernel has no signals */
 	cred = get_cred(sq->cred);
 	mutex_unlock(&sq->ctx->lock);
 	old = override_creds(cred);
