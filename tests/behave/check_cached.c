@@ -79,9 +79,12 @@ START_TEST(a_cached_read_gives_the_leading_resident_bytes)
 		nbtest_skip("this file system reads more than it is asked for");
 	behave_ring(&ring, 8);
 	cqe = behave_read(&ring, fd, buf, KB(64), 100, NBREAD_SQE_CACHED);
-	ck_assert_int_eq(cqe.res, 2 * PG - 100);
-	ck_assert_uint_eq(cqe.flags, 0);
-	behave_check(buf, 2 * PG - 100, 100, 3);
+	/* As above: readahead may be as fast. */
+	if (!behave_threads() || cqe.res < 2 * (int)PG - 100) {
+		ck_assert_int_eq(cqe.res, 2 * PG - 100);
+		ck_assert_uint_eq(cqe.flags, 0);
+	}
+	behave_check(buf, (size_t)cqe.res, 100, 3);
 }
 END_TEST
 
