@@ -225,10 +225,11 @@ END_TEST
 
 START_TEST(a_cancelled_read_that_is_gone_is_not_remembered_for_its_deadline)
 {
-	uint64_t late = in_ms(3000 * nbtest_slow());
 	struct held h;
+	uint64_t late;
 
 	begin(&h, 0, 0);
+	late = in_ms(3000 * nbtest_slow());
 	for (unsigned int i = 0; i < 8; i++)
 		prep(&h, i, late, 0);
 	dev_submit(&h.ring, 8);
