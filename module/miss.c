@@ -276,8 +276,9 @@ static bool resume_by_lookup(struct nb_req *req)
 /* Take every woken request off the list, newest first. Return: NULL if there is none. */
 struct llist_node *nb_take_ready(struct nb_ctx *ctx)
 {
-	struct llist_node *list, *node;
 	int nr = 0, urgent = 0;
+	struct llist_node *list;
+	struct nb_req *req;
 
 	if (llist_empty(&ctx->ready)) {
 		smp_rmb(); /* who emptied it was told before; see nb_poll_told_me() */
@@ -285,9 +286,8 @@ struct llist_node *nb_take_ready(struct nb_ctx *ctx)
 		return NULL;
 	}
 	list = llist_del_all(&ctx->ready);
-	llist_for_each(node, list)
-	{
-		urgent += llist_entry(node, struct nb_req, lnode)->more;
+	llist_for_each_entry(req, list, lnode) {
+		urgent += req->more;
 		nr++;
 	}
 	atomic_sub(nr, &ctx->nr_ready);
