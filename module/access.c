@@ -112,6 +112,44 @@ static int classify(struct nb_file *nf)
 	return 0;
 }
 
+/*
+ * Who watches reads of the file? What a module can see is whether the superblock has marks,
+ * and the masks of the inode, the superblock and the parent; the mask of a mount is private
+ * to the VFS.
+ */
+static enum nb_listener find_listener(const struct file *file)
+{
+#ifdef CONFIG_FSNOTIFY
+	const struct dentry *dentry = file->f_path.dentry;
+	const struct inode *inode = d_inode(dentry);
+	u32 mask;
+
+	if (likely(nb_file_is_unwatched(file) || !nb_sb_has_listeners(inode->i_sb)))
+		return NB_LISTENER_NONE;
+	/*
+	 * One who fills the file before it is read, and takes his time. Not asked before: a
+	 * memfd's file has no watcher, and neither bit.
+	 */
+	if (nb_file_is_filled(file))
+		return NB_LISTENER_PERM;
+	mask = inode->i_fsnotify_mask | inode->i_sb->s_fsnotify_mask;
+	if (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED) {
+		/*
+		 * The parent's memory is stable under RCU; its inode goes with an
+		 * rmdir after a rename, which then takes the watch with it.
+		 */
+		rcu_read_lock();
+		inode = d_inode_rcu(READ_ONCE(dentry->d_parent));
+		if (inode)
+			mask |= READ_ONCE(inode->i_fsnotify_mask);
+		rcu_read_unlock();
+	}
+	return mask & FS_ACCESS_PERM ? NB_LISTENER_PERM : NB_LISTENER_HIDDEN;
+#else
+	return NB_LISTENER_NONE;
+#endif
+}
+
 /* And what is asked again in each call, of a registered file as well. */
 static int classify_now(struct nb_file *nf, const struct nb_ctx *ctx)
 {
@@ -121,7 +159,7 @@ static int classify_now(struct nb_file *nf, const struct nb_ctx *ctx)
 		return refuse(nf, NBREAD_WHY_DIRECT_IO, -EOPNOTSUPP);
 	if (IS_DAX(file_inode(file)) || IS_DAX(file->f_mapping->host))
 		return refuse(nf, NBREAD_WHY_DAX, -EOPNOTSUPP);
-	nf->listener = nb_file_listener(file);
+	nf->listener = find_listener(file);
 	choose_way(nf, ctx);
 	return 0;
 }

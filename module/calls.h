@@ -233,11 +233,24 @@ u32 nb_files_set(struct nb_ctx *ctx);
 
 /* buffers.c */
 int nb_buf_use(struct nb_ctx *ctx, u32 index, struct nb_dst *dst);
-void nb_buf_put(struct nb_buf *buf);
 long nb_register_buffers(struct nb_ctx *ctx, const struct nbread_register *p);
 long nb_update_buffers(struct nb_ctx *ctx, const struct nbread_register *p);
 long nb_unregister_buffers(struct nb_ctx *ctx, const struct nbread_register *p);
 void nb_buffers_close(struct nb_ctx *ctx);
+
+/* pin.c */
+struct nb_buf *nb_buf_pin(struct nb_locked *l, const struct nbread_buffer *b);
+void nb_buf_put(struct nb_buf *buf);
+void nb_buf_put_now(struct nb_buf *buf);
+
+/* memlock.c */
+struct nb_locked *nb_locked_get(struct nb_ctx *ctx);
+struct nb_locked *nb_locked_ref(struct nb_locked *l);
+void nb_locked_put(struct nb_locked *l);
+bool nb_locked_may_add(const struct nb_locked *l, unsigned long nr);
+int nb_locked_add(struct nb_locked *l, const struct bio_vec *bv, u32 nr, struct nb_counted *n);
+void nb_locked_drop(struct nb_locked *l, const struct bio_vec *bv, u32 nr,
+		    const struct nb_counted *n);
 
 /* event.c */
 void nb_event_signal(struct nb_ctx *ctx, bool inside);

@@ -7,8 +7,8 @@
  * to mm/filemap.c), so the entry stays, DETACHED, and whoever comes for it frees it.
  * Callers: main.c (CANCEL), deadline.c, close.c. Context: task or worker.
  * Locks: nb_ctx.req_lock; a request on the list cannot be freed under it.
- * References: a detached request keeps its file and module; its context reference
- * is given back here.
+ * References: a detached request keeps its file and module; its context reference and
+ * its buffer's are given back here.
  */
 #include <linux/file.h>
 #include <linux/sched.h>
@@ -21,10 +21,13 @@
  * at once by whoever comes for it. One that is still in the workqueue is freed here,
  * so that cancelled reads do not pile up behind blocked workers; that fails while
  * nb_punt() is about to queue it or a worker begins with it, and then the worker frees it.
+ * Its registered buffer is given back here in any case: nobody writes to it any more, and
+ * whoever comes for the request may come late, or never.
  */
 static bool detach(struct nb_req *req, bool *ready)
 {
 	struct list_head *next = req->node.next;
+	struct nb_buf *buf = nb_req_buf(req);
 	int old = atomic_read(&req->state);
 	bool timed;
 
@@ -38,6 +41,8 @@ static bool detach(struct nb_req *req, bool *ready)
 	while (old == NB_ARMED || old == NB_READY || old == NB_QUEUED) {
 		if (atomic_try_cmpxchg(&req->state, &old, NB_DETACHED)) {
 			*ready |= old == NB_READY;
+			if (buf)
+				nb_buf_put(buf);
 			return true;
 		}
 	}

@@ -153,13 +153,6 @@ static inline void nb_eventfd_signal(struct eventfd_ctx *efd)
 #endif
 }
 
-/* What the notification side wants to know of reads of a file. */
-enum nb_listener {
-	NB_LISTENER_NONE, /* nobody watches: one check a call is exact */
-	NB_LISTENER_HIDDEN, /* somebody watches; a mount mark may ask for permission */
-	NB_LISTENER_PERM, /* a listener must be asked for each read, and may be slow */
-};
-
 /*
  * Does the superblock have any mark that may matter? 6.10 counts those that ask for
  * permission apart ("fsnotify: optimize the case of no permission event watchers").
@@ -185,52 +178,22 @@ static inline bool nb_real_has_listeners(const struct inode *real)
 }
 
 /*
- * What a module can see is whether the superblock has marks, and the masks of the
- * inode, the superblock and the parent; the mask of a mount is private to the VFS. 6.14
- * ("fsnotify: opt-in for permission events at file open time", in 6.12.y too) decides at
- * open who may be asked, in two bits of f_mode: one of them alone says nobody.
- * 6.17 (0d4c4d4ea443) changed what both and none mean, but FMODE_FSNOTIFY_HSM() is in
- * either: one who fills the file before it is read, who takes his time.
+ * 6.14 ("fsnotify: opt-in for permission events at file open time", in 6.12.y too) decides at
+ * open who may be asked, in two bits of f_mode: one of them alone says nobody. 6.17
+ * (0d4c4d4ea443) changed what both and none mean, but FMODE_FSNOTIFY_HSM() is in either.
  */
-static inline enum nb_listener nb_file_listener(const struct file *file)
-{
-#ifdef CONFIG_FSNOTIFY
-	const struct dentry *dentry = file->f_path.dentry;
-	const struct inode *inode = d_inode(dentry);
-	u32 mask;
-
 #ifdef FMODE_FSNOTIFY_MASK
+static inline bool nb_file_is_unwatched(const struct file *file)
+{
 	const fmode_t bits = file->f_mode & FMODE_FSNOTIFY_MASK;
 
-	if (likely(bits == FMODE_NONOTIFY || bits == FMODE_NONOTIFY_PERM))
-		return NB_LISTENER_NONE;
-#else
-	if (file->f_mode & FMODE_NONOTIFY)
-		return NB_LISTENER_NONE;
-#endif
-	if (likely(!nb_sb_has_listeners(inode->i_sb)))
-		return NB_LISTENER_NONE;
-#ifdef FMODE_FSNOTIFY_MASK
-	/* Not before: a memfd's file is never asked about, and has neither bit. */
-	if (FMODE_FSNOTIFY_HSM(file->f_mode))
-		return NB_LISTENER_PERM;
-#endif
-	mask = inode->i_fsnotify_mask | inode->i_sb->s_fsnotify_mask;
-	if (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED) {
-		/*
-		 * The parent's memory is stable under RCU; its inode goes with an
-		 * rmdir after a rename, which then takes the watch with it.
-		 */
-		rcu_read_lock();
-		inode = d_inode_rcu(READ_ONCE(dentry->d_parent));
-		if (inode)
-			mask |= READ_ONCE(inode->i_fsnotify_mask);
-		rcu_read_unlock();
-	}
-	return mask & FS_ACCESS_PERM ? NB_LISTENER_PERM : NB_LISTENER_HIDDEN;
-#else
-	return NB_LISTENER_NONE;
-#endif
+	return bits == FMODE_NONOTIFY || bits == FMODE_NONOTIFY_PERM;
 }
+
+#define nb_file_is_filled(file) FMODE_FSNOTIFY_HSM((file)->f_mode)
+#else
+#define nb_file_is_unwatched(file) ((file)->f_mode & FMODE_NONOTIFY)
+#define nb_file_is_filled(file) false
+#endif
 
 #endif /* NBREAD_COMPAT_H */

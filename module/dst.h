@@ -12,13 +12,22 @@
 #include <linux/uio.h>
 
 /**
+ * struct nb_counted - what pinned memory counts as
+ * @small:	pages, each a folio
+ * @large:	runs of pages in large folios, which count whole
+ */
+struct nb_counted {
+	unsigned long small;
+	unsigned long large;
+};
+
+/**
  * struct nb_buf - a registered buffer
- * @refs:	one of its slot, one of each request that writes to it
+ * @refs:	one of its slot, one of each request that may write to it
  * @addr:	what the program calls it
  * @len:	bytes
- * @mm:		whose pinned memory it is, itself pinned by mmgrab()
- * @user:	whose locked memory it is, with a reference; NULL: nobody's (CAP_IPC_LOCK)
- * @nr_pages:	what it counts there
+ * @locked:	the account of its memory, with a reference
+ * @counted:	what it is there
  * @work:	lets go of it, where the last reference goes in a context that may not sleep
  * @nr:		pieces
  * @start:	where in the buffer each piece begins
@@ -29,9 +38,8 @@ struct nb_buf {
 	u32 nr;
 	u64 addr;
 	size_t len;
-	struct mm_struct *mm;
-	struct user_struct *user;
-	unsigned long nr_pages;
+	struct nb_locked *locked;
+	struct nb_counted counted;
 	struct work_struct work;
 	u32 *start;
 	struct bio_vec bv[];

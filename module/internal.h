@@ -66,6 +66,7 @@
 	 BIT_ULL(NBREAD_OP_READ_FIXED))
 
 struct nb_bufs;
+struct nb_locked;
 struct nb_event;
 struct nb_files;
 struct nb_fm_row;
@@ -172,6 +173,7 @@ struct nb_ctx {
 	spinlock_t files_lock; /* files */
 	struct nb_files *files;
 	struct nb_bufs *bufs;
+	struct nb_locked *locked; /* the account of buffers, or NULL */
 	u32 nr_bufs;
 
 	spinlock_t cq_lock ____cacheline_aligned_in_smp;
@@ -303,6 +305,13 @@ static inline bool nb_is_sq_thread(void)
 }
 
 #include "dst.h"
+
+/* What the notification side wants to know of reads of a file. */
+enum nb_listener {
+	NB_LISTENER_NONE, /* nobody watches: one check a call is exact */
+	NB_LISTENER_HIDDEN, /* somebody watches; a mount mark may ask for permission */
+	NB_LISTENER_PERM, /* a listener must be asked for each read, and may be slow */
+};
 
 /* Who answers what is resident, in the call. */
 enum nb_way {

@@ -143,6 +143,7 @@ static bool park(struct nb_batch *b, struct nb_req *req)
 {
 	u64 user_data = req->user_data;
 	u32 cqe_flags = req->cqe_flags;
+	struct nb_buf *buf = nb_req_buf(req);
 	struct nb_ctx *ctx = req->ctx;
 	int err, old = NB_RUN;
 
@@ -155,6 +156,8 @@ static bool park(struct nb_batch *b, struct nb_req *req)
 		nb_req_unlist(req);
 		if (!atomic_try_cmpxchg(&req->state, &old, NB_DETACHED))
 			nb_req_free(req); /* woken in between: nobody else will */
+		else if (buf)
+			nb_buf_put(buf);
 		nb_post(b, user_data, err, cqe_flags, false);
 		nb_ctx_put(ctx); /* not the last: the ioctl's file holds one */
 		return true;

@@ -10,7 +10,8 @@
  *
  * What a request holds, from alloc to free: its file, the submitter's
  * credentials and io cgroup, its copy of the vectors or a reference to its registered
- * buffer, its place in the user's account, a module reference. What it
+ * buffer (which goes earlier if it is DETACHED), its place in the user's account, a module
+ * reference. What it
  * holds while on the list: a context reference, given back by the one who posts
  * its CQE (nb_req_unlist() says who that is).
  */
@@ -169,7 +170,7 @@ void nb_req_free(struct nb_req *req)
 	put_cred(req->cred);
 	if (req->dst.kind == NB_DST_IOV)
 		kfree(req->dst.iov);
-	else if (req->dst.kind == NB_DST_BUF)
+	else if (nb_req_buf(req) && atomic_read(&req->state) != NB_DETACHED)
 		nb_buf_put(req->dst.buf);
 	fput(req->file);
 	nb_user_put_req(req->user);

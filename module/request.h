@@ -29,7 +29,8 @@ struct nb_read {
  *   QUEUED   the workqueue, not begun
  *   WORK     a worker
  *   DETACHED the wait queue, ctx->ready or the workqueue; its CQE was posted, so
- *            that whoever comes for it only frees it
+ *            that whoever comes for it only frees it. Who made it that gave its
+ *            registered buffer back
  * NB_CANCEL may be added to RUN and WOKEN: end it instead of waiting.
  */
 enum {
@@ -93,5 +94,11 @@ struct nb_req {
 	const struct cred *cred;
 	struct cgroup_subsys_state *blkcg;
 };
+
+/* The registered buffer that a request writes to, or NULL. Unless DETACHED. */
+static inline struct nb_buf *nb_req_buf(const struct nb_req *req)
+{
+	return req->dst.kind == NB_DST_BUF ? req->dst.buf : NULL;
+}
 
 #endif /* NBREAD_REQUEST_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What registered buffers hold: pinned memory, which counts against RLIMIT_MEMLOCK of the
- * user as that of io_uring does, and a reference for each read that still writes to them. All of
- * it is given back, whoever is the last and however he ends.
+ * user as that of io_uring does, and a reference for each read that may still write to them. All
+ * of it is given back, whoever is the last and however he ends.
  *
  * Root may lock what it likes, and counts for nobody; so what is counted is seen by nobody's
  * processes, and by VmPin, which is there for all.
@@ -15,71 +15,18 @@
 
 #define LIMIT KB(64)
 
-static int set_buf(int dev, void *buf, size_t len)
-{
-	struct nbread_buffer b = { .addr = (uintptr_t)buf, .len = len };
-
-	return raw_register(dev, NBREAD_REGISTER_BUFFERS_UPDATE, 0, &b, 1, 0);
-}
-
-#define WANT(cond)                                                                 \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "line %d: not so: %s\n", __LINE__, #cond); \
-			return 1;                                                  \
-		}                                                                  \
-	} while (0)
-
 /* A ring on an open device, with one empty slot; and the limit. */
 static int one_slot(int dev, unsigned int flags)
 {
 	struct rlimit few = { LIMIT, LIMIT };
 	struct nbread_setup p = { .sq_entries = 16, .flags = flags };
 
-	WANT(setrlimit(RLIMIT_MEMLOCK, &few) == 0);
-	WANT(raw_ioctl(dev, NBREAD_IOC_SETUP, &p) == 0);
-	WANT(raw_register(dev, NBREAD_REGISTER_BUFFERS, NBREAD_REGISTER_SPARSE, NULL, 1, 0) == 0);
+	FIXED_WANT(setrlimit(RLIMIT_MEMLOCK, &few) == 0);
+	FIXED_WANT(raw_ioctl(dev, NBREAD_IOC_SETUP, &p) == 0);
+	FIXED_WANT(raw_register(dev, NBREAD_REGISTER_BUFFERS, NBREAD_REGISTER_SPARSE, NULL, 1, 0) ==
+		   0);
 	return 0;
 }
-
-static int within_the_limit(void *arg)
-{
-	unsigned char *buf = dev_buf(4 * LIMIT);
-	const int *dev = arg;
-	long before = (long)nbtest_pinned_kib();
-
-	if (one_slot(dev[0], 0) || one_slot(dev[1], 0))
-		return 1;
-	WANT(set_buf(dev[0], buf, LIMIT + 1) == -ENOMEM);
-	WANT(set_buf(dev[0], buf + 1, LIMIT) == -ENOMEM);
-	WANT((long)nbtest_pinned_kib() == before);
-	WANT(set_buf(dev[0], buf, LIMIT) == 1);
-	WANT((long)nbtest_pinned_kib() == before + (long)(LIMIT >> 10));
-	/* All rings of the user count together. */
-	WANT(set_buf(dev[1], buf, 1) == -ENOMEM);
-	WANT(set_buf(dev[0], NULL, 0) == 1);
-	WANT(set_buf(dev[0], buf, LIMIT / 2) == 1);
-	WANT(set_buf(dev[1], buf, LIMIT / 2 + 1) == -ENOMEM);
-	WANT(set_buf(dev[1], buf, LIMIT / 2) == 1);
-	/* The new one is there before the old one goes. */
-	WANT(set_buf(dev[1], buf, 1) == -ENOMEM);
-	WANT(raw_register(dev[0], NBREAD_UNREGISTER_BUFFERS, 0, NULL, 0, 0) == 0);
-	WANT(set_buf(dev[1], buf, 1) == 1);
-	WANT((long)nbtest_pinned_kib() == before + 4);
-	WANT(set_buf(dev[1], buf, LIMIT - PG) == 1);
-	return 0;
-}
-
-START_TEST(an_unprivileged_user_registers_as_much_as_he_may_lock)
-{
-	int dev[2] = { raw_open_fd(), raw_open_fd() };
-
-	ck_assert(dev[0] >= 0 && dev[1] >= 0);
-	ck_assert_int_eq(nbtest_as_nobody(within_the_limit, dev), 0);
-	close(dev[0]);
-	close(dev[1]);
-}
-END_TEST
 
 static int takes_all(void *arg)
 {
@@ -87,7 +34,7 @@ static int takes_all(void *arg)
 
 	if (one_slot(*(int *)arg, 0))
 		return 255;
-	ret = set_buf(*(int *)arg, dev_buf(LIMIT), LIMIT);
+	ret = fixed_set_slot(*(int *)arg, fixed_buf(LIMIT), LIMIT);
 	return ret == 1 ? 0 : -ret;
 }
 
@@ -105,7 +52,7 @@ static bool all_is_free(void)
 
 START_TEST(what_was_pinned_is_free_again_when_the_call_returns)
 {
-	unsigned char *buf = dev_buf(MB(1));
+	unsigned char *buf = fixed_buf(MB(1));
 	struct iovec iov[3] = { { buf, KB(64) }, { buf + 1, KB(64) }, { buf + KB(512), KB(512) } };
 	/* The second one lies on a page more. */
 	long all = 64 + 68 + 512, before = (long)nbtest_pinned_kib();
@@ -135,7 +82,7 @@ START_TEST(reads_in_flight_keep_the_buffer_they_began_with)
 {
 	const struct dev_fs *fs = dev_fs(DEV_EXT4);
 	int fd = dev_cold_file(fs, MB(1), 71);
-	unsigned char *buf = dev_buf(8 * PG), *other = dev_buf(8 * PG);
+	unsigned char *buf = fixed_buf(8 * PG), *other = fixed_buf(8 * PG);
 	long before = (long)nbtest_pinned_kib(), refs = dev_module_idle();
 	struct nbread ring;
 
@@ -159,8 +106,11 @@ START_TEST(reads_in_flight_keep_the_buffer_they_began_with)
 	default:
 		nbread_queue_exit(&ring);
 	}
-	/* Still pinned, so still counted. */
-	ck_assert_int_eq((long)nbtest_pinned_kib(), before + (_i == CHANGE ? 64 : 32));
+	/* Still pinned, so still counted; but reads that close() ended write no more. */
+	if (_i == CLOSE)
+		dev_await((long)nbtest_pinned_kib() == before);
+	else
+		ck_assert_int_eq((long)nbtest_pinned_kib(), before + (_i == CHANGE ? 64 : 32));
 	dev_release(fs);
 	for (int i = 0; i < 8 && _i != CLOSE; i++) {
 		struct nbread_cqe cqe = dev_next(&ring);
@@ -171,11 +121,45 @@ START_TEST(reads_in_flight_keep_the_buffer_they_began_with)
 	dev_check_same(other, 8 * PG, 0xa5);
 	if (_i == CLOSE)
 		dev_check_same(buf, 8 * PG, 0xa5);
-	dev_await((long)nbtest_pinned_kib() == before + (_i == CHANGE ? 32 : 0));
+	ck_assert_int_eq((long)nbtest_pinned_kib(), before + (_i == CHANGE ? 32 : 0));
 	if (_i != CLOSE)
 		nbread_queue_exit(&ring);
 	ck_assert_int_eq((long)nbtest_pinned_kib(), before);
 	dev_await(dev_module_refs() == refs);
+}
+END_TEST
+
+enum { CANCELLED, LATE, NR_ENDED };
+
+/* A read that was ended does not write: its buffer does not wait for a disk that may hang. */
+START_TEST(a_read_that_was_ended_lets_go_of_its_buffer_at_once)
+{
+	const struct dev_fs *fs = dev_fs(DEV_EXT4);
+	int fd = dev_cold_file(fs, MB(1), 74);
+	unsigned char *buf = fixed_buf(16 * PG);
+	long before = (long)nbtest_pinned_kib(), refs = dev_module_idle();
+	struct nbread_setup p = { .timeout_ns = _i == LATE ? 100 * MS : 0 };
+	struct nbread ring;
+
+	ck_assert_int_eq(nbread_queue_init_params(16, &ring, &p), 0);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	dev_hold(fs);
+	fixed_register(&ring, &(struct iovec){ buf, 16 * PG }, 1);
+	for (int i = 0; i < 16; i++)
+		fixed_prep(&ring, fd, 0, buf + i * PG, PG, i * 2 * PG, 0, i);
+	dev_submit(&ring, 16);
+	ck_assert_int_eq(nbread_unregister_buffers(&ring), 0);
+	if (_i == CANCELLED)
+		ck_assert_int_eq(nbread_cancel64(&ring, 0, NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL),
+				 16);
+	for (int i = 0; i < 16; i++)
+		ck_assert_int_eq(dev_next(&ring).res, _i == LATE ? -ETIME : -ECANCELED);
+	ck_assert_uint_gt(dev_held(fs), 0);
+	ck_assert_int_eq((long)nbtest_pinned_kib(), before);
+	dev_release(fs);
+	nbread_queue_exit(&ring);
+	dev_await(dev_module_refs() == refs);
+	dev_check_same(buf, 16 * PG, 0xa5);
 }
 END_TEST
 
@@ -184,7 +168,7 @@ START_TEST(a_buffer_goes_with_the_last_cancelled_read_of_it)
 {
 	const struct dev_fs *fs = dev_fs(DEV_EXT4);
 	int fd = dev_cold_file(fs, MB(1), 72);
-	unsigned char *buf = dev_buf(64 * PG);
+	unsigned char *buf = fixed_buf(64 * PG);
 	long before = (long)nbtest_pinned_kib();
 	struct nbread ring;
 
@@ -224,26 +208,27 @@ struct life {
 /* Eight reads are parked, into all that it may lock. */
 static int begin_life(const struct life *l)
 {
-	unsigned char *buf = dev_buf(LIMIT);
+	unsigned char *buf = fixed_buf(LIMIT);
 	struct raw r = { .fd = l->dev };
 
 	r.p.sq_entries = 16;
 	r.p.flags = l->thread ? NBREAD_SETUP_SQTHREAD : 0;
-	WANT(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LIMIT, LIMIT }) == 0);
-	WANT(raw_ioctl(l->dev, NBREAD_IOC_SETUP, &r.p) == 0 && raw_map(&r) == 0);
-	WANT(raw_register(l->dev, NBREAD_REGISTER_BUFFERS, NBREAD_REGISTER_SPARSE, NULL, 1, 0) ==
-	     0);
-	WANT(set_buf(l->dev, buf, LIMIT) == 1);
+	FIXED_WANT(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LIMIT, LIMIT }) == 0);
+	FIXED_WANT(raw_ioctl(l->dev, NBREAD_IOC_SETUP, &r.p) == 0 && raw_map(&r) == 0);
+	FIXED_WANT(raw_register(l->dev, NBREAD_REGISTER_BUFFERS, NBREAD_REGISTER_SPARSE, NULL, 1,
+				0) == 0);
+	FIXED_WANT(fixed_set_slot(l->dev, buf, LIMIT) == 1);
 	for (int i = 0; i < 8; i++)
 		sq_prep(&r, l->fd, buf + i * PG, PG, (off_t)(i * 2 * PG), 0, i)->opcode =
 			NBREAD_OP_READ_FIXED;
 	if (l->thread)
-		WANT(raw_hand_over(&r) >= 0);
+		FIXED_WANT(raw_hand_over(&r) >= 0);
 	else
-		WANT(raw_enter(&r, raw_publish(&r), 0) == 8);
+		FIXED_WANT(raw_enter(&r, raw_publish(&r), 0) == 8);
 	/* Taken, and given their first step */
-	WANT(nbtest_wait_until(__atomic_load_n(r.sq_head, __ATOMIC_ACQUIRE) == r.next, 60000));
-	WANT(raw_cq_ready(&r) == 0);
+	FIXED_WANT(
+		nbtest_wait_until(__atomic_load_n(r.sq_head, __ATOMIC_ACQUIRE) == r.next, 60000));
+	FIXED_WANT(raw_cq_ready(&r) == 0);
 	return 0;
 }
 
@@ -254,7 +239,7 @@ static int live(void *arg)
 	char byte;
 	pid_t pid;
 
-	WANT(pipe2(ready, O_CLOEXEC) == 0);
+	FIXED_WANT(pipe2(ready, O_CLOEXEC) == 0);
 	pid = fork();
 	if (!pid) {
 		if (begin_life(l) || write(ready[1], "x", 1) != 1)
@@ -267,11 +252,11 @@ static int live(void *arg)
 			pause();
 	}
 	close(ready[1]);
-	WANT(pid > 0 && read(ready[0], &byte, 1) == 1);
+	FIXED_WANT(pid > 0 && read(ready[0], &byte, 1) == 1);
 	if (l->end == KILLED)
 		kill(pid, SIGKILL);
-	WANT(waitpid(pid, &status, 0) == pid);
-	WANT(l->end == KILLED ? WIFSIGNALED(status) : status == 0);
+	FIXED_WANT(waitpid(pid, &status, 0) == pid);
+	FIXED_WANT(l->end == KILLED ? WIFSIGNALED(status) : status == 0);
 	return 0;
 }
 
@@ -293,10 +278,9 @@ START_TEST(a_process_that_ends_frees_what_it_locked)
 	/* We have the ring open: what it pins outlives the mm, and counts. */
 	ck_assert(!all_is_free());
 	close(l.dev);
-	/* So do the reads which the disk has not answered. */
-	ck_assert(!all_is_free());
-	dev_release(l.fs);
+	/* Reads that the disk has not answered are ended by that, and do not hold it. */
 	dev_await(all_is_free());
+	dev_release(l.fs);
 	close(l.fd);
 	dev_await(dev_module_refs() == refs);
 }
@@ -308,9 +292,9 @@ Suite *check_memlock_suite(void)
 {
 	Suite *s = suite_create("memlock");
 
-	nbtest_add(s, an_unprivileged_user_registers_as_much_as_he_may_lock);
 	nbtest_add(s, what_was_pinned_is_free_again_when_the_call_returns);
 	nbtest_add_loop(s, reads_in_flight_keep_the_buffer_they_began_with, NR_HOWS);
+	nbtest_add_loop(s, a_read_that_was_ended_lets_go_of_its_buffer_at_once, NR_ENDED);
 	nbtest_add(s, a_buffer_goes_with_the_last_cancelled_read_of_it);
 	nbtest_add_loop(s, a_process_that_ends_frees_what_it_locked, 2 * NR_ENDS);
 	return s;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See fixed.h. */
+#include <sys/prctl.h>
 #include "fixed.h"
 #include "raw.h"
 
@@ -38,4 +39,17 @@ struct nbread_cqe fixed_read(struct nbread *ring, int fd, unsigned int index, vo
 	cqe = dev_next(ring);
 	dev_must(cqe.user_data == 0xf1ced, "user_data %#llx", (unsigned long long)cqe.user_data);
 	return cqe;
+}
+
+int fixed_set_slot(int dev, void *buf, size_t len)
+{
+	struct nbread_buffer b = { .addr = (uintptr_t)buf, .len = len };
+
+	return raw_register(dev, NBREAD_REGISTER_BUFFERS_UPDATE, 0, &b, 1, 0);
+}
+
+unsigned char *fixed_buf(size_t len)
+{
+	ck_assert_int_eq(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+	return dev_buf(len);
 }

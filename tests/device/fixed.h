@@ -22,4 +22,19 @@ void fixed_prep(struct nbread *ring, int fd, unsigned int index, void *buf, size
 struct nbread_cqe fixed_read(struct nbread *ring, int fd, unsigned int index, void *buf, size_t len,
 			     off_t off, unsigned int flags);
 
+/** fixed_set_slot - the slot 0 of a raw ring; as fixed_set() */
+int fixed_set_slot(int dev, void *buf, size_t len);
+
+/** fixed_buf - as dev_buf(), not in a huge page, since what lies in one counts as all of it */
+unsigned char *fixed_buf(size_t len);
+
+/** FIXED_WANT - in a child: says what does not hold, and returns 1 */
+#define FIXED_WANT(cond)                                                                   \
+	do {                                                                               \
+		if (!(cond)) {                                                             \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
+			return 1;                                                          \
+		}                                                                          \
+	} while (0)
+
 #endif /* NBREAD_TESTS_FIXED_H */

@@ -318,7 +318,8 @@ struct nbread_try_batch {
  * addr: struct nbread_buffer[nr], 1 to max_buffers; addr 0 in one leaves its slot empty,
  * and so does NBREAD_REGISTER_SPARSE for all. The memory is pinned until the buffer is
  * removed and its last read has ended. Unless the caller has CAP_IPC_LOCK it counts for his
- * user, with that of io_uring, against his RLIMIT_MEMLOCK (-ENOMEM). Memory that cannot be
+ * user, with that of io_uring, against his RLIMIT_MEMLOCK (-ENOMEM): a huge page whole, and
+ * once for a ring, however many buffers lie in it. Memory that cannot be
  * written to, or is mapped from a file, is -EFAULT; tmpfs, memfd and huge pages are not
  * meant by that, nor private mappings.
  */
