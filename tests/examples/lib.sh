@@ -61,7 +61,8 @@ warm()
 start_server()
 {
 	local n
-	rm -f "server.$1"
+	# There when it is looked at, which may be before the server has begun.
+	: >"server.$1"
 	"$examples/nbhttpd" --engine "$1" --port 0 "${@:2}" "$www" >"server.$1" 2>&1 &
 	server=$!
 	# Of a test that fails.
