@@ -52,7 +52,8 @@ static void choose_way(struct nb_file *nf, const struct nb_ctx *ctx)
 {
 	bool sqwq = ctx && (ctx->flags & NBREAD_SETUP_SQWQ);
 	bool nowait = (nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
-	bool stacked = nb_is_stacked(nf->file);
+	/* A file with a row is read from its own pages. */
+	bool stacked = !nf->row && nb_is_stacked(nf->file);
 
 	nf->path = NBREAD_PATH_WORKER;
 	nf->way = NB_WAY_WORKER;

@@ -171,7 +171,7 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
 }
 
 /**
- * nb_cached_read() - deliver the leading resident bytes
+ * nb_cached_read() - deliver the leading resident bytes, where nb_fm_read_one() did not
  * @nf: a file that is not refused, not for the worker alone, and verified
  * @dst: where to
  * @pos: from where

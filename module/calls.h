@@ -11,8 +11,6 @@
 /* main.c */
 extern const struct file_operations nb_fops;
 extern unsigned int nb_max_workers;
-int nb_copy_arg(void *karg, size_t ksize, size_t min_size, const void __user *uarg, size_t usize);
-int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksize);
 
 /* ctx.c */
 extern struct workqueue_struct *nb_ctx_wq;
@@ -77,10 +75,14 @@ bool nb_ring_sq_is_empty(const struct nb_ring *ring);
 bool nb_ring_sq_is_full(const struct nb_ring *ring);
 void nb_ring_set_sq_flags(struct nb_ring *ring, u32 flags);
 int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr);
-const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth);
 void nb_ring_take(struct nb_ring *ring, u32 nr);
-void nb_ring_push(struct nb_ring *ring, const struct nbread_cqe *cqe);
-void nb_ring_publish(struct nb_ring *ring);
+void nb_ring_publish(struct nb_ring *ring, const struct nbread_cqe *cqes, u32 nr);
+
+/* The @nth SQE from the head on; shared memory: read each member once. */
+static inline const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth)
+{
+	return &ring->sqes[(ring->sq_head + nth) & ring->sq_mask];
+}
 
 /* enter.c */
 long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p);
@@ -128,18 +130,18 @@ bool nb_stacked_is_atomic(const struct file *file);
 ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
 			bool *hit);
 
-/* filemap.c */
+/* rows.c */
 extern bool nb_filemap_on;
 const struct nb_fm_row *nb_fm_find(const struct file *file);
 bool nb_fm_enabled(const struct nb_fm_row *row);
-bool nb_fm_lock(const struct nb_fm_row *row, struct file *file);
-void nb_fm_unlock(const struct nb_fm_row *row, struct file *file);
-bool nb_fm_is_bdev(const struct nb_fm_row *row);
-bool nb_fm_is_atomic(const struct nb_fm_row *row);
 bool nb_fm_host_is_atomic(const struct inode *host);
+
+/* filemap.c */
 size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len,
 		      struct folio_batch *fb);
 void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
+bool nb_fm_read_one(const struct nb_file *nf, const struct nb_dst *dst, loff_t pos);
+bool nb_fm_read_user(const struct nb_file *nf, u64 addr, u32 len, loff_t pos);
 ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
 		   size_t done, loff_t start, bool noio, bool *eof);
 
@@ -188,12 +190,33 @@ bool nb_owner_was_killed(const struct nb_ctx *ctx);
 
 /* complete.c */
 void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);
-void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit);
 unsigned int nb_publish(struct nb_batch *b);
 void nb_flush(struct nb_batch *b);
 bool nb_cq_has_room(struct nb_ctx *ctx);
 void nb_complete(struct nb_batch *b, struct nb_req *req, int res);
 int nb_req_result(const struct nb_req *req, int err);
+
+/**
+ * nb_post() - add one completion to the batch
+ * @b: the batch
+ * @user_data: of the SQE
+ * @res: bytes or -errno
+ * @cqe_flags: what the program is told
+ * @hit: all bytes were resident, told or not
+ */
+static inline void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit)
+{
+	struct nbread_cqe *cqe = &b->cqes[b->nr++];
+
+	cqe->user_data = user_data;
+	cqe->res = res;
+	cqe->flags = cqe_flags;
+	b->hits += hit;
+	if (res > 0)
+		b->bytes += res;
+	if (b->nr == NB_BATCH)
+		nb_flush(b);
+}
 
 /* cancel.c */
 enum nb_ended {

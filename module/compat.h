@@ -21,7 +21,7 @@
 #include <linux/version.h>
 
 #if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
-#error "nbread needs Linux 6.1 or newer: older kernels have no filemap_get_folios_contig()"
+#error "nbread needs Linux 6.1 or newer: it was neither written for older ones nor tried there"
 #endif
 
 /*

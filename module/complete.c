@@ -2,7 +2,7 @@
 /*
  * complete.c - from a result to a CQE.
  *
- * Role: the only caller of nb_ring_push(). Results of one task are gathered in a
+ * Role: the only caller of nb_ring_publish(). Results of one task are gathered in a
  * batch on its stack and posted under one taking of the lock.
  * Callers: submit.c (hits and errors), miss.c, worker.c, cancel.c (requests), enter.c.
  * Context: task or worker. Locks: nb_ctx.cq_lock, here. References: nb_complete()
@@ -46,12 +46,10 @@ unsigned int nb_publish(struct nb_batch *b)
 	if (!nr)
 		return 0;
 	spin_lock(&ctx->cq_lock);
-	for (i = 0; i < nr; i++) {
-		nb_ring_push(ctx->ring, &b->cqes[i]);
-		if (unlikely(b->cqes[i].res < 0 || (b->cqes[i].flags & ~NBREAD_CQE_HIT)))
+	nb_ring_publish(ctx->ring, b->cqes, nr);
+	if (unlikely(b->hits < nr))
+		for (i = 0; i < nr; i++)
 			count(&ctx->stats, &b->cqes[i]);
-	}
-	nb_ring_publish(ctx->ring);
 	ctx->cq_reserved -= nr;
 	ctx->stats.completed += nr;
 	ctx->stats.hits += b->hits;
@@ -85,28 +83,6 @@ bool nb_cq_has_room(struct nb_ctx *ctx)
 	       ready + ctx->cq_reserved <= ctx->ring->cq_mask;
 	spin_unlock(&ctx->cq_lock);
 	return room;
-}
-
-/**
- * nb_post() - add one completion to the batch
- * @b: the batch
- * @user_data: of the SQE
- * @res: bytes or -errno
- * @cqe_flags: what the program is told
- * @hit: all bytes were resident, told or not
- */
-void nb_post(struct nb_batch *b, u64 user_data, int res, u32 cqe_flags, bool hit)
-{
-	struct nbread_cqe *cqe = &b->cqes[b->nr++];
-
-	cqe->user_data = user_data;
-	cqe->res = res;
-	cqe->flags = cqe_flags;
-	b->hits += hit;
-	if (res > 0)
-		b->bytes += res;
-	if (b->nr == NB_BATCH)
-		nb_flush(b);
 }
 
 /**

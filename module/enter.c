@@ -157,7 +157,7 @@ long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p)
 	struct nb_ring *ring = nb_ctx_ring(ctx);
 	int submitted, ret = check_enter(p);
 	ktime_t expires;
-	struct nb_batch b;
+	struct nb_batch b __uninitialized;
 
 	if (ret)
 		return ret;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * filemap.c - cached bytes by folio look-up: the table of file systems, and the copy.
+ * filemap.c - cached bytes by folio look-up: the look, and the copy.
  *
  * Role: answer what is resident without ->read_iter, for the files whose
  * ->read_iter is the plain page-cache read. It never waits and never starts a read
  * of what is missing.
- * Callers: cached.c and miss.c (the bytes, the lock), access.c (find), stacked.c.
+ * Callers: cached.c, submit.c and try.c (a read of one folio), miss.c, stacked.c,
+ * resident.c.
  * Context: task. Locks: the inode's i_rwsem shared, by trylock, where the row says
  * so; held over the copy, as the file system's own read does.
  * References: those of one batch of folios, within a round.
@@ -14,7 +15,6 @@
  * uptodate, then i_size, then a read barrier, then the bytes.
  */
 #include <linux/instrumented.h>
-#include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -23,188 +23,99 @@
 
 #include "internal.h"
 
-bool nb_filemap_on = true;
-module_param_named(filemap, nb_filemap_on, bool, 0644);
-MODULE_PARM_DESC(filemap,
-		 "Answer cached reads by folio look-up where the table allows (default Y)");
-
-enum nb_fm_lock_kind {
-	NB_FM_NO_LOCK,
-	NB_FM_I_RWSEM, /* of the mapping's host, shared */
-};
-
-/**
- * struct nb_fm_row - why the plain look-up is right for one kind of file
- * @fs: file_system_type name; NULL: any whose ->read_iter is generic_file_read_iter()
- * @lock: what its ->read_iter holds during the read
- * @bdev: a block device; its own ->read_iter must not be used where sleeping is wrong
- * @atomic: that lock makes a whole read atomic against writes, and users know it
- * @poison: a folio whose memory failed stays in the cache; its read must say -EIO
- */
-struct nb_fm_row {
-	const char *fs;
-	enum nb_fm_lock_kind lock;
-	bool bdev;
-	bool atomic;
-	bool poison;
-};
-
-/*
- * Read in the source of 6.1 and 6.12. The one check that is left out is the shutdown flag
- * of ext4 and xfs, which is private: after a forced shutdown resident bytes are
- * still given, as through mmap(2), and misses end with -EIO.
- */
-static const struct nb_fm_row nb_fm_table[] = {
-	/* ext4_file_read_iter(): generic_file_read_iter() = filemap_read(), no lock */
-	{ .fs = "ext4" },
-	/* xfs_file_buffered_read(): the same under XFS_IOLOCK_SHARED, which is i_rwsem */
-	{ .fs = "xfs", .lock = NB_FM_I_RWSEM, .atomic = true },
-	/* btrfs_file_read_iter(): filemap_read(), no lock */
-	{ .fs = "btrfs" },
-	/* blkdev_read_iter(): filemap_read() under i_rwsem shared (set_blocksize fix, 6.15) */
-	{ .fs = "bdev", .lock = NB_FM_I_RWSEM, .bdev = true },
-	/*
-	 * shmem_file_read_iter(): the folio, i_size after it, the bytes, no lock over the
-	 * copy. A hole (no folio) and what is swapped out (no folio either, but a value) or
-	 * allocated and not written (not uptodate) are misses, which a worker reads.
-	 */
-	{ .fs = "tmpfs", .poison = true },
-	/* generic_file_read_iter() itself: vfat, squashfs, isofs, udf, ubifs and others */
-	{ .fs = NULL },
-};
-
-static bool row_is_for(const struct nb_fm_row *row, const struct file *file,
-		       const struct inode *host)
-{
-	if (row->bdev != S_ISBLK(host->i_mode))
-		return false;
-	if (!row->fs)
-		return file->f_op->read_iter == generic_file_read_iter;
-	return !strcmp(host->i_sb->s_type->name, row->fs);
-}
-
-/**
- * nb_fm_find() - the row of a file
- * @file: a readable regular file or block device
- *
- * The mapping must be the inode's own (not that of a stacked file system's lower
- * file), and the inode's file system must bear the name: for a block device the
- * mapping's host is the inode of the bdev pseudo file system.
- */
-const struct nb_fm_row *nb_fm_find(const struct file *file)
-{
-	const struct inode *host = file->f_mapping->host;
-	unsigned int i;
-
-	if (!S_ISBLK(file_inode(file)->i_mode) && host != file_inode(file))
-		return NULL;
-	for (i = 0; i < ARRAY_SIZE(nb_fm_table); i++)
-		if (row_is_for(&nb_fm_table[i], file, host))
-			return &nb_fm_table[i];
-	return NULL;
-}
-
-bool nb_fm_enabled(const struct nb_fm_row *row)
-{
-	return row && READ_ONCE(nb_filemap_on);
-}
-
-bool nb_fm_is_bdev(const struct nb_fm_row *row)
-{
-	return row && row->bdev;
-}
-
-bool nb_fm_is_atomic(const struct nb_fm_row *row)
-{
-	return row && row->atomic;
-}
-
-/* The same of a regular file that another file system reads. */
-bool nb_fm_host_is_atomic(const struct inode *host)
-{
-	const char *fs = host->i_sb->s_type->name;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(nb_fm_table); i++)
-		if (nb_fm_table[i].atomic && !strcmp(fs, nb_fm_table[i].fs))
-			return true;
-	return false;
-}
-
-/* Take what the file system's read holds, if it is to be had at once. */
-bool nb_fm_lock(const struct nb_fm_row *row, struct file *file)
-{
-	return !row || row->lock == NB_FM_NO_LOCK || inode_trylock_shared(file->f_mapping->host);
-}
-
-void nb_fm_unlock(const struct nb_fm_row *row, struct file *file)
-{
-	if (row && row->lock != NB_FM_NO_LOCK)
-		inode_unlock_shared(file->f_mapping->host);
-}
-
 /* As filemap_read(): several reads of one folio in a row count as one access. */
-static void mark_accessed(struct file *file, struct folio *folio, loff_t pos)
+static void mark_accessed(struct folio *folio, loff_t pos, loff_t prev, unsigned int shift)
 {
-	loff_t prev = READ_ONCE(file->f_ra.prev_pos) - 1;
-	unsigned int shift = folio_shift(folio);
-
 	if (pos >> shift != prev >> shift)
 		folio_mark_accessed(folio);
 }
 
 /*
- * The folios from @pos on: one, or a batch of those that are there. Not by
- * filemap_get_folios_contig(): that of 6.1 walks slot by slot and can step on a
- * sibling entry of a large folio that was inserted behind it. Return: how many, each with
- * a reference; there may be gaps.
+ * The resident folios from @pos on, at most a batch: up to date, and one behind the other.
+ * As filemap_get_read_batch(), which is private; that the walk may step on a sibling entry,
+ * of a large folio that was inserted meanwhile, is seen here. Return: how many, each with
+ * a reference.
  */
 static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t len,
 			    struct folio_batch *fb)
 {
-	pgoff_t first = pos >> PAGE_SHIFT, last = (pos + len - 1) >> PAGE_SHIFT;
+	pgoff_t last = (pos + len - 1) >> PAGE_SHIFT;
+	XA_STATE(xas, &mapping->i_pages, pos >> PAGE_SHIFT);
+	struct folio *folio;
+	unsigned int nr = 0;
 
-	fb->nr = 0;
-	/* No further than a batch can hold: it steps over what is not there one by one. */
-	if (first != last) {
-		last = min_t(pgoff_t, last, first + ARRAY_SIZE(fb->folios) - 1);
-		return filemap_get_folios(mapping, &first, last, fb);
+	rcu_read_lock();
+	for (folio = xas_load(&xas); folio; folio = xas_next(&xas)) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (xas.xa_index > last || xa_is_value(folio) || xa_is_sibling(folio))
+			break;
+		if (unlikely(!folio_try_get(folio)))
+			goto retry;
+		if (unlikely(folio != xas_reload(&xas)))
+			goto put;
+		if (unlikely(!folio_test_uptodate(folio))) {
+			folio_put(folio);
+			break;
+		}
+		fb->folios[nr++] = folio;
+		if (nr == ARRAY_SIZE(fb->folios))
+			break;
+		xas_advance(&xas, folio->index + folio_nr_pages(folio) - 1);
+		continue;
+put:
+		folio_put(folio);
+retry:
+		xas_reset(&xas);
 	}
-	fb->folios[0] = nb_get_folio(mapping, first);
-	return !!fb->folios[0];
+	rcu_read_unlock();
+	return nr;
 }
 
-/* Does the folio hold the byte? Behind a gap it does not. */
-static bool covers(struct folio *folio, loff_t pos)
+/* Does the folio hold the byte? Behind a gap it does not. It lies at a multiple of its size. */
+static bool covers(const struct folio *folio, loff_t pos, unsigned int shift)
 {
-	return (u64)(pos - folio_pos(folio)) < folio_size(folio);
+	return pos >> shift == folio->index >> (shift - PAGE_SHIFT);
+}
+
+static noinline size_t copy_to_iter_of(struct folio *folio, size_t offset, size_t bytes,
+				       const struct nb_dst *dst, size_t done)
+{
+	struct iov_iter iter;
+
+	nb_dst_iter(dst, done, &iter);
+	return copy_folio_to_iter(folio, offset, bytes, &iter);
 }
 
 /*
- * Copy @bytes of a folio to @dst behind its @done bytes. Vectors take the iterator.
- * One buffer is written to straight: its range passed access_ok() when the read was
+ * To one buffer of the program, straight: its range passed access_ok() when the read was
  * taken, and page-cache memory needs no check_object_size(), as in _copy_to_iter().
- * So is a registered one, which cannot fault.
  */
-static size_t copy_out(struct folio *folio, size_t offset, size_t bytes, const struct nb_dst *dst,
-		       size_t done)
+static __always_inline size_t copy_to_program(struct folio *folio, size_t offset, size_t bytes,
+					      u64 addr)
 {
-	void __user *to = u64_to_user_ptr(dst->addr + done);
-	struct iov_iter iter;
-	const void *from;
+	const void *from = folio_address(folio) + offset;
+	void __user *to = u64_to_user_ptr(addr);
 
-	if (likely(dst->kind == NB_DST_USER) && !IS_ENABLED(CONFIG_HIGHMEM)) {
-		from = folio_address(folio) + offset;
-		might_fault();
-		instrument_copy_to_user(to, from, bytes);
-		return bytes - raw_copy_to_user(to, from, bytes);
-	}
+	might_fault();
+	instrument_copy_to_user(to, from, bytes);
+	return bytes - raw_copy_to_user(to, from, bytes);
+}
+
+/*
+ * Copy @bytes of a folio to @dst behind its @done bytes. Vectors take the iterator; a
+ * registered buffer cannot fault.
+ */
+static __always_inline size_t copy_out(struct folio *folio, size_t offset, size_t bytes,
+				       const struct nb_dst *dst, size_t done)
+{
+	if (likely(dst->kind == NB_DST_USER) && !IS_ENABLED(CONFIG_HIGHMEM))
+		return copy_to_program(folio, offset, bytes, dst->addr + done);
 	if (dst->kind == NB_DST_BUF && NB_BUF_IS_MAPPED) {
 		nb_dst_write(dst, done, folio_address(folio) + offset, bytes);
 		return bytes;
 	}
-	nb_dst_iter(dst, done, &iter);
-	return copy_folio_to_iter(folio, offset, bytes, &iter);
+	return copy_to_iter_of(folio, offset, bytes, dst, done);
 }
 
 /**
@@ -247,11 +158,114 @@ size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, str
 
 	fb->nr = nr;
 	for (i = 0; i < nr && at < end; i++) {
-		if (!folio_test_uptodate(fb->folios[i]) || !covers(fb->folios[i], at))
+		if (!covers(fb->folios[i], at, folio_shift(fb->folios[i])))
 			break;
 		at = min_t(loff_t, end, folio_pos(fb->folios[i]) + folio_size(fb->folios[i]));
 	}
 	return at - pos;
+}
+
+/*
+ * As nb_get_folio(), in line, since it is what most reads do. NULL also where only
+ * another look can tell: an entry that changes this moment.
+ */
+static __always_inline struct folio *get_folio_fast(struct address_space *mapping, pgoff_t index)
+{
+	XA_STATE(xas, &mapping->i_pages, index);
+	struct folio *folio;
+
+	rcu_read_lock();
+	folio = xas_load(&xas);
+	if (unlikely(!folio || xa_is_internal(folio) || xa_is_value(folio) ||
+		     !folio_try_get(folio))) {
+		folio = NULL;
+	} else if (unlikely(folio != xas_reload(&xas))) {
+		/* It was freed, and is something else now. */
+		folio_put(folio);
+		folio = NULL;
+	}
+	rcu_read_unlock();
+	return folio;
+}
+
+/*
+ * All @len bytes from the folio at @pos, if it has them and all is as usual: the checks and
+ * their order are those of read_round(), to which everything else is left. To @dst, or where
+ * that is NULL to @addr. Return: true if so.
+ */
+static __always_inline bool copy_one(const struct nb_fm_row *row, struct file *file,
+				     const struct nb_dst *dst, u64 addr, size_t len, loff_t pos)
+{
+	struct address_space *mapping = file->f_mapping;
+	loff_t end = pos + (loff_t)len;
+	struct folio *folio;
+	bool copied = false;
+	unsigned int shift;
+	size_t offset;
+
+	/* What goes over a page needs large folios. */
+	if (unlikely(!len || (offset_in_page(pos) + len > PAGE_SIZE &&
+			      !mapping_large_folio_support(mapping))))
+		return false;
+	if (unlikely(!nb_fm_lock(row, file)))
+		return false;
+	folio = get_folio_fast(mapping, pos >> PAGE_SHIFT);
+	if (unlikely(!folio))
+		goto unlock;
+	if (unlikely(!folio_test_uptodate(folio) || folio_test_readahead(folio) ||
+		     (row->poison && nb_folio_poisoned(folio))))
+		goto put;
+	shift = folio_shift(folio);
+	if (unlikely((end - 1) >> shift != pos >> shift))
+		goto put;
+	/* After uptodate, as in read_round() */
+	if (unlikely(end > i_size_read(mapping->host)))
+		goto put;
+	/* Pairs with the write side that makes data visible before i_size grows. */
+	smp_rmb();
+	if (mapping_writably_mapped(mapping))
+		flush_dcache_folio(folio);
+	offset = pos & ((1UL << shift) - 1);
+	if (dst)
+		copied = copy_out(folio, offset, len, dst, 0) == len;
+	else
+		copied = copy_to_program(folio, offset, len, addr) == len;
+	if (likely(copied)) {
+		mark_accessed(folio, pos, READ_ONCE(file->f_ra.prev_pos) - 1, shift);
+		file->f_ra.prev_pos = end;
+	}
+put:
+	folio_put(folio);
+unlock:
+	nb_fm_unlock(row, file);
+	return copied;
+}
+
+/**
+ * nb_fm_read_one() - a read that one resident folio answers, all of it: most are that
+ * @nf: a file that is served by folio look-up, and verified
+ * @dst: where to
+ * @pos: from where
+ *
+ * Return: true if all bytes were delivered; false: ask nb_fm_read(), which begins anew.
+ */
+bool nb_fm_read_one(const struct nb_file *nf, const struct nb_dst *dst, loff_t pos)
+{
+	return copy_one(nf->row, nf->file, dst, 0, dst->len, pos);
+}
+
+/**
+ * nb_fm_read_user() - the same to one buffer of the program, in registers all the way
+ * @nf: a file that is served by folio look-up, and verified
+ * @addr: where to; passed access_ok()
+ * @len: how many bytes
+ * @pos: from where
+ *
+ * Not with CONFIG_HIGHMEM. Return: as nb_fm_read_one().
+ */
+bool nb_fm_read_user(const struct nb_file *nf, u64 addr, u32 len, loff_t pos)
+{
+	return copy_one(nf->row, nf->file, NULL, addr, len, pos);
 }
 
 /* What one round of the look-up ends with. */
@@ -271,17 +285,16 @@ static enum nb_fm_stop read_round(const struct nb_fm_row *row, struct file *file
 				  struct folio **marked)
 {
 	struct address_space *mapping = file->f_mapping;
-	unsigned int i, nr, resident = 0;
+	unsigned int i, nr, shift;
 	enum nb_fm_stop stop = NB_FM_GO_ON;
-	size_t offset, bytes, copied;
-	loff_t pos = start + *done, end;
-	struct folio_batch fb;
+	size_t offset, bytes, copied, at = *done;
+	loff_t prev = READ_ONCE(file->f_ra.prev_pos) - 1;
+	loff_t pos = start + at, end;
+	struct folio_batch fb __uninitialized;
 	struct folio *folio;
 
-	nr = look_up(mapping, pos, dst->len - *done, &fb);
-	while (resident < nr && folio_test_uptodate(fb.folios[resident]))
-		resident++;
-	if (!resident)
+	nr = look_up(mapping, pos, dst->len - at, &fb);
+	if (!nr)
 		stop = NB_FM_MISS;
 	/*
 	 * i_size after uptodate, so that the zeroed tail of a folio is not taken
@@ -290,32 +303,37 @@ static enum nb_fm_stop read_round(const struct nb_fm_row *row, struct file *file
 	end = min_t(loff_t, i_size_read(mapping->host), start + dst->len);
 	/* Pairs with the write side that makes data visible before i_size grows. */
 	smp_rmb();
-	for (i = 0; i < resident && stop == NB_FM_GO_ON && *done < dst->len; i++) {
+	for (i = 0; i < nr && pos < end; i++) {
 		folio = fb.folios[i];
-		if (unlikely(pos >= end)) {
-			stop = NB_FM_EOF;
-			break;
-		}
-		if (unlikely(!covers(folio, pos) || (row->poison && nb_folio_poisoned(folio)))) {
+		shift = folio_shift(folio);
+		if (unlikely(!covers(folio, pos, shift) ||
+			     (row->poison && nb_folio_poisoned(folio)))) {
 			stop = NB_FM_MISS;
 			break;
 		}
 		if (mapping_writably_mapped(mapping))
 			flush_dcache_folio(folio);
-		mark_accessed(file, folio, pos);
-		offset = offset_in_folio(folio, pos);
-		bytes = min_t(loff_t, end - pos, folio_size(folio) - offset);
-		copied = copy_out(folio, offset, bytes, dst, *done);
-		*done += copied;
+		mark_accessed(folio, pos, prev, shift);
+		offset = pos & ((1UL << shift) - 1);
+		bytes = min_t(loff_t, end - pos, (1UL << shift) - offset);
+		copied = copy_out(folio, offset, bytes, dst, at);
+		at += copied;
 		pos += copied;
-		file->f_ra.prev_pos = pos;
+		prev = pos - 1;
 		if (unlikely(folio_test_readahead(folio)) && !*marked) {
 			folio_get(folio);
 			*marked = folio;
 		}
-		if (unlikely(copied < bytes))
+		if (unlikely(copied < bytes)) {
 			stop = NB_FM_FAULT;
+			break;
+		}
 	}
+	if (stop == NB_FM_GO_ON && pos >= end && at < dst->len)
+		stop = NB_FM_EOF;
+	if (at > *done)
+		file->f_ra.prev_pos = pos;
+	*done = at;
 	for (i = 0; i < nr; i++)
 		folio_put(fb.folios[i]);
 	return stop;

@@ -34,15 +34,19 @@ MODULE_PARM_DESC(max_workers,
  * Return: 0, -EINVAL (too short), -E2BIG (a member set that is not known here), -EFAULT.
  * Source: copy_struct_from_user(), f5a1a536fa14.
  */
-int nb_copy_arg(void *karg, size_t ksize, size_t min_size, const void __user *uarg, size_t usize)
+static __always_inline int nb_copy_arg(void *karg, size_t ksize, size_t min_size,
+				       const void __user *uarg, size_t usize)
 {
+	/* The usual size is a constant: no check of the stack's bounds at run time. */
+	if (likely(usize == ksize))
+		return copy_from_user(karg, uarg, ksize) ? -EFAULT : 0;
 	if (usize < min_size)
 		return -EINVAL;
 	return copy_struct_from_user(karg, ksize, uarg, usize);
 }
 
 /* Hand a struct back, as much of it as the program has room for. */
-int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksize)
+static int nb_return_arg(void __user *uarg, size_t usize, const void *karg, size_t ksize)
 {
 	return copy_to_user(uarg, karg, min(usize, ksize)) ? -EFAULT : 0;
 }

@@ -239,12 +239,6 @@ int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr)
 	return READ_ONCE(ring->cq_tail) - head > ring->cq_mask + 1 ? -EINVAL : 0;
 }
 
-/* The @nth SQE from the head on; shared memory: read each member once. */
-const struct nbread_sqe *nb_ring_sqe(const struct nb_ring *ring, u32 nth)
-{
-	return &ring->sqes[(ring->sq_head + nth) & ring->sq_mask];
-}
-
 /* Take @nr SQEs: their slots are the program's again. */
 void nb_ring_take(struct nb_ring *ring, u32 nr)
 {
@@ -253,16 +247,17 @@ void nb_ring_take(struct nb_ring *ring, u32 nr)
 	smp_store_release(&shared(ring)->sq_head, ring->sq_head);
 }
 
-/* Write one CQE into a slot that was reserved. nb_ctx.cq_lock is held. */
-void nb_ring_push(struct nb_ring *ring, const struct nbread_cqe *cqe)
+/* Write CQEs into slots that were reserved, and show them. nb_ctx.cq_lock is held. */
+void nb_ring_publish(struct nb_ring *ring, const struct nbread_cqe *cqes, u32 nr)
 {
-	ring->cqes[ring->cq_tail & ring->cq_mask] = *cqe;
-	WRITE_ONCE(ring->cq_tail, ring->cq_tail + 1);
-}
+	u32 tail = ring->cq_tail, at = tail & ring->cq_mask;
+	u32 first = min(nr, ring->cq_mask + 1 - at);
 
-/* Show what was pushed. nb_ctx.cq_lock is held. */
-void nb_ring_publish(struct nb_ring *ring)
-{
+	memcpy(ring->cqes + at, cqes, first * sizeof(*cqes));
+	if (unlikely(first < nr))
+		memcpy(ring->cqes, cqes + first, (nr - first) * sizeof(*cqes));
+	/* Before it is shown: nb_ring_cq_ready() takes no head that is ahead of it. */
+	WRITE_ONCE(ring->cq_tail, tail + nr);
 	/* Pairs with the program's acquire of CQ tail: the CQEs are visible. */
 	smp_store_release(&shared(ring)->cq_tail, ring->cq_tail);
 	/* Pairs with nb_ring_cq_ready(): a waiter may return only for what is shown. */

@@ -18,19 +18,19 @@
 #include "internal.h"
 
 /* What an opcode and flags allow in the other members; the buffer is looked at later. */
-static noinline int check_members(const struct nbread_sqe *sqe)
+static noinline int check_members(const struct nb_read *rd, u32 len)
 {
-	if (sqe->flags & ~NB_SQE_FLAGS)
+	if (rd->flags & ~NB_SQE_FLAGS)
 		return -EINVAL;
-	switch (sqe->opcode) {
+	switch (rd->opcode) {
 	case NBREAD_OP_NOP:
-		return sqe->flags | sqe->fd | sqe->off | sqe->addr | sqe->len | sqe->buf_index |
-				       sqe->deadline_ns ?
+		return rd->flags | rd->fd | rd->pos | rd->dst.addr | len | rd->buf_index |
+				       rd->deadline_ns ?
 			       -EINVAL :
 			       0;
 	case NBREAD_OP_READ:
 	case NBREAD_OP_READV:
-		if (sqe->buf_index)
+		if (rd->buf_index)
 			return -EINVAL;
 		break;
 	case NBREAD_OP_READ_FIXED:
@@ -38,51 +38,44 @@ static noinline int check_members(const struct nbread_sqe *sqe)
 	default:
 		return -EINVAL;
 	}
-	if ((sqe->flags & NBREAD_SQE_NOIO) && !(sqe->flags & NBREAD_SQE_CACHED))
+	if ((rd->flags & NBREAD_SQE_NOIO) && !(rd->flags & NBREAD_SQE_CACHED))
 		return -EINVAL;
-	if ((sqe->flags & NBREAD_SQE_ASYNC) && (sqe->flags & NBREAD_SQE_CACHED))
+	if ((rd->flags & NBREAD_SQE_ASYNC) && (rd->flags & NBREAD_SQE_CACHED))
 		return -EINVAL;
-	if (sqe->opcode == NBREAD_OP_READV && sqe->len > UIO_MAXIOV)
+	if (rd->opcode == NBREAD_OP_READV && len > UIO_MAXIOV)
 		return -EINVAL;
 	return 0;
 }
 
-/* Copy an SQE out of shared memory, each word read once, and decode the copy. */
-static int read_sqe(const struct nbread_sqe *shared, struct nb_read *rd)
+/* Copy an SQE out of shared memory, each member read once, and check the copy. */
+static int read_sqe(const struct nbread_sqe *sqe, struct nb_read *rd)
 {
-	const u64 *from = (const u64 *)shared;
-	union {
-		struct nbread_sqe sqe;
-		u64 words[sizeof(struct nbread_sqe) / sizeof(u64)];
-	} copy;
-	const struct nbread_sqe *sqe = &copy.sqe;
-	unsigned int i;
+	u64 resv = READ_ONCE(sqe->resv0) | READ_ONCE(sqe->resv1) | READ_ONCE(sqe->resv2[0]) |
+		   READ_ONCE(sqe->resv2[1]);
+	u32 len = READ_ONCE(sqe->len);
 	int err;
 
-	for (i = 0; i < ARRAY_SIZE(copy.words); i++)
-		copy.words[i] = READ_ONCE(from[i]);
-
-	rd->user_data = sqe->user_data;
-	rd->opcode = sqe->opcode;
-	rd->flags = sqe->flags;
-	rd->fd = sqe->fd;
-	rd->pos = sqe->off;
+	rd->user_data = READ_ONCE(sqe->user_data);
+	rd->opcode = READ_ONCE(sqe->opcode);
+	rd->flags = READ_ONCE(sqe->flags);
+	rd->fd = READ_ONCE(sqe->fd);
+	rd->pos = READ_ONCE(sqe->off);
+	rd->buf_index = READ_ONCE(sqe->buf_index);
+	rd->deadline_ns = READ_ONCE(sqe->deadline_ns);
 	rd->dst.kind = NB_DST_USER;
-	rd->dst.nr_segs = sqe->len;
-	rd->dst.addr = sqe->addr;
-	rd->dst.len = sqe->len;
-	rd->deadline_ns = sqe->deadline_ns;
+	rd->dst.nr_segs = len;
+	rd->dst.addr = READ_ONCE(sqe->addr);
+	rd->dst.len = len;
 
-	if (sqe->resv0 | sqe->resv1 | sqe->resv2[0] | sqe->resv2[1])
+	if (resv)
 		return -EINVAL;
 	/* Most are this; it is worth the test. */
-	if (unlikely(sqe->opcode != NBREAD_OP_READ || sqe->flags || sqe->buf_index)) {
-		rd->buf_index = sqe->buf_index;
-		err = check_members(sqe);
-		if (err || sqe->opcode == NBREAD_OP_NOP)
+	if (unlikely(rd->opcode != NBREAD_OP_READ || rd->flags || rd->buf_index)) {
+		err = check_members(rd, len);
+		if (err || rd->opcode == NBREAD_OP_NOP)
 			return err;
 	}
-	return nb_dst_check(sqe->addr, sqe->len, sqe->off);
+	return nb_dst_check(rd->dst.addr, len, rd->pos);
 }
 
 /*
@@ -170,8 +163,43 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read
 	nf->fixed = rd->flags & NBREAD_SQE_FIXED_FILE;
 }
 
+static void post_hit(struct nb_batch *b, struct nb_file *nf, u64 user_data, u32 len)
+{
+	nf->touched = true;
+	nb_post(b, user_data, len, nf->oracle ? NBREAD_CQE_HIT : 0, true);
+}
+
+/*
+ * A READ like the last one, which found that nothing more is to be asked of its file, and
+ * a hit: what a batch mostly is made of. From the first member to the last byte in
+ * registers. Return: false: nothing happened, and nothing is kept of what was read; the entry
+ * is read anew. *looked: it was no hit.
+ */
+static bool submit_plain(struct nb_batch *b, struct nb_file *nf, const struct nbread_sqe *sqe,
+			 bool *looked)
+{
+	u64 resv = READ_ONCE(sqe->resv0) | READ_ONCE(sqe->resv1) | READ_ONCE(sqe->buf_index) |
+		   READ_ONCE(sqe->resv2[0]) | READ_ONCE(sqe->resv2[1]);
+	u64 addr = READ_ONCE(sqe->addr), off = READ_ONCE(sqe->off);
+	u32 len = READ_ONCE(sqe->len);
+
+	*looked = false;
+	if (!nf->plain || READ_ONCE(sqe->opcode) != NBREAD_OP_READ ||
+	    READ_ONCE(sqe->flags) != nf->fixed || READ_ONCE(sqe->fd) != nf->fd)
+		return false;
+	if (unlikely(resv || nb_dst_check(addr, len, off) ||
+		     !access_ok(u64_to_user_ptr(addr), len)))
+		return false;
+	if (unlikely(!nb_fm_read_user(nf, addr, len, off))) {
+		*looked = true;
+		return false;
+	}
+	post_hit(b, nf, READ_ONCE(sqe->user_data), len);
+	return true;
+}
+
 /* A read that passed read_sqe(). Every way out posts one CQE or makes one request. */
-static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
+static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd, bool looked,
 			struct iovec *fast)
 {
 	bool cached = rd->flags & NBREAD_SQE_CACHED;
@@ -205,7 +233,12 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		nb_post(b, rd->user_data, err, 0, false);
 		return;
 	}
+	nf->plain = nb_file_is_plain(nf);
 	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
+		if (nf->plain && !looked && nb_fm_read_one(nf, &rd->dst, rd->pos)) {
+			post_hit(b, nf, rd->user_data, rd->dst.len);
+			return;
+		}
 		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags);
 		if (c.complete || (c.res < 0 && c.res != -EAGAIN) || cached) {
 			nb_post(b, rd->user_data, c.res,
@@ -266,13 +299,15 @@ static bool must_stop(const struct nb_ctx *ctx, const struct nb_sq *sq)
  */
 int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 {
-	struct iovec fast[UIO_FASTIOV];
+	struct iovec fast[UIO_FASTIOV] __uninitialized;
 	struct nb_ctx *ctx = b->ctx;
 	const struct nb_sq *sq = nb_is_sq_thread() ? ctx->sq : NULL;
 	const struct cred *old = NULL;
+	const struct nbread_sqe *sqe;
 	struct nb_file nf = {};
 	struct nb_read rd;
 	int err, i, taken;
+	bool looked;
 
 	if (mutex_lock_interruptible(&ctx->lock))
 		return -EINTR;
@@ -281,12 +316,17 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 		old = override_creds(sq->cred);
 	taken = reserve(ctx, ring, nr);
 	for (i = 0; i < taken && !must_stop(ctx, sq); i++) {
-		err = read_sqe(nb_ring_sqe(ring, i), &rd);
+		sqe = nb_ring_sqe(ring, i);
+		if (!(i % NB_BATCH))
+			cond_resched();
+		if (submit_plain(b, &nf, sqe, &looked))
+			continue;
+		err = read_sqe(sqe, &rd);
 		if (err || rd.opcode == NBREAD_OP_NOP) {
 			nb_post(b, rd.user_data, err, 0, false);
 			continue;
 		}
-		submit_read(b, &nf, &rd, fast);
+		submit_read(b, &nf, &rd, looked, fast);
 		drop_vectors(&rd, fast);
 	}
 	if (i > 0)

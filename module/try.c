@@ -26,9 +26,29 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_
 	nf->fixed = t->flags & NBREAD_SQE_FIXED_FILE;
 }
 
+/* What stands before the first byte of a read. Return: 0, or what it ends with. */
+static int check_try(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_try *t)
+{
+	if (!nf->file || nf->fd != t->fd || nf->fixed != (t->flags & NBREAD_SQE_FIXED_FILE))
+		look_up(ctx, nf, t);
+	if (nf->err)
+		return nf->err;
+	if ((t->flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
+		return -EPERM;
+	if (!access_ok(u64_to_user_ptr(t->addr), t->len))
+		return -EFAULT;
+	return nf->way == NB_WAY_WORKER ? -EAGAIN : nb_file_verify(nf, t->off, t->len);
+}
+
+/* Is it like the last one, which found that nothing more is to be asked? */
+static bool is_plain(const struct nb_file *nf, const struct nbread_try *t)
+{
+	return nf->plain && nf->fd == t->fd && nf->fixed == t->flags &&
+	       likely(access_ok(u64_to_user_ptr(t->addr), t->len));
+}
+
 static struct nb_cached try_one(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_try *t)
 {
-	u32 flags = t->flags | NBREAD_SQE_CACHED;
 	struct nb_dst dst = { .addr = t->addr, .len = t->len };
 	struct nb_cached c = {};
 
@@ -39,18 +59,27 @@ static struct nb_cached try_one(struct nb_ctx *ctx, struct nb_file *nf, const st
 	c.res = nb_dst_check(t->addr, t->len, t->off);
 	if (c.res)
 		return c;
-	if (!nf->file || nf->fd != t->fd || nf->fixed != (t->flags & NBREAD_SQE_FIXED_FILE))
-		look_up(ctx, nf, t);
-	c.res = nf->err;
-	if (!c.res && (flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
-		c.res = -EPERM;
-	if (!c.res && !access_ok(u64_to_user_ptr(t->addr), t->len))
-		c.res = -EFAULT;
-	if (!c.res && nf->way == NB_WAY_WORKER)
-		c.res = -EAGAIN;
-	if (!c.res)
-		c.res = nb_file_verify(nf, t->off, t->len);
-	return c.res ? c : nb_cached_read(nf, &dst, t->off, flags);
+	if (!is_plain(nf, t)) {
+		c.res = check_try(ctx, nf, t);
+		if (c.res)
+			return c;
+		nf->plain = nb_file_is_plain(nf);
+	}
+	if (unlikely(!nf->plain || !nb_fm_read_user(nf, t->addr, t->len, t->off)))
+		return nb_cached_read(nf, &dst, t->off, t->flags | NBREAD_SQE_CACHED);
+	nf->touched = true;
+	c.res = t->len;
+	c.complete = true;
+	return c;
+}
+
+/* One is what most ask for: its size is a constant. */
+static bool copy_entries(struct nbread_try *to, const struct nbread_try __user *from,
+			 unsigned int nr)
+{
+	if (nr == 1)
+		return !copy_from_user(to, from, sizeof(*to));
+	return !copy_from_user(to, from, nr * sizeof(*to));
 }
 
 static int return_results(struct nbread_try __user *to, const struct nbread_try *from,
@@ -81,7 +110,7 @@ fault:
 long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p)
 {
 	struct nbread_try __user *to = u64_to_user_ptr(p->reqs);
-	struct nbread_try chunk[NB_TRY_CHUNK];
+	struct nbread_try chunk[NB_TRY_CHUNK] __uninitialized;
 	unsigned int i, nr, at, hits = 0, step = NB_TRY_CHUNK;
 	struct nb_file nf = {};
 	struct nb_cached c;
@@ -97,7 +126,7 @@ long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p)
 			ret = -EINTR;
 			break;
 		}
-		if (copy_from_user(chunk, to + at, nr * sizeof(*to))) {
+		if (!copy_entries(chunk, to + at, nr)) {
 			/* Answer those before the bad one, one by one. */
 			ret = nr > 1 ? 0 : -EFAULT;
 			step = 1;
@@ -113,6 +142,8 @@ long nb_try(struct nb_ctx *ctx, const struct nbread_try_batch *p)
 				bytes += c.res;
 		}
 		ret = return_results(to + at, chunk, nr);
+		if (at + nr < p->nr)
+			cond_resched();
 	}
 	nb_file_put(&nf);
 	if (bytes)

@@ -183,6 +183,71 @@ START_TEST(a_fine_read)
 }
 END_TEST
 
+/*
+ * The same entries behind one that the file passed all checks for: what follows such a one
+ * goes a shorter way. All in one call, then the entry between two fine ones.
+ */
+static void run_behind(struct abi *a, const struct nbread_sqe *sqe, int want)
+{
+	static unsigned char other[2][4096] __attribute__((aligned(4096)));
+	struct nbread_sqe before = abi_valid(a), after = abi_valid(a);
+	const struct nbread_sqe *all[] = { &before, sqe, &after };
+	struct nbread_cqe cqe;
+
+	before.addr = (uintptr_t)other[0];
+	before.user_data = 1;
+	after.addr = (uintptr_t)other[1];
+	after.user_data = 2;
+	for (int i = 0; i < 3; i++) {
+		struct nbread_sqe *slot = raw_sqe(&a->r);
+
+		ck_assert_ptr_nonnull(slot);
+		*slot = *all[i];
+	}
+	ck_assert_uint_eq(raw_publish(&a->r), 3);
+	ck_assert_int_eq(raw_enter(&a->r, 3, 3), 3);
+	for (int i = 0; i < 3; i++) {
+		cqe = abi_next(&a->r);
+		if (cqe.user_data != sqe->user_data) {
+			ck_assert_int_eq(cqe.res, 4096);
+			ck_assert_uint_eq(cqe.flags, NBREAD_CQE_HIT);
+			nbtest_check_bytes(other[cqe.user_data - 1], 4096, before.off, ABI_FILE_ID,
+					   1);
+			continue;
+		}
+		ck_assert_int_eq(cqe.res, want);
+		if (want < 0)
+			ck_assert_uint_eq(cqe.flags & NBREAD_CQE_HIT, 0);
+	}
+	abi_check_canary(a, want > 0 ? (size_t)want : 0);
+	if (want > 0)
+		nbtest_check_bytes(a->buf, (size_t)want, sqe->off, ABI_FILE_ID, 1);
+}
+
+START_TEST(a_spoiled_read_behind_a_fine_one)
+{
+	struct abi a;
+	struct nbread_sqe sqe;
+
+	abi_begin(&a);
+	sqe = spoil(abi_valid(&a), &reads[_i]);
+	run_behind(&a, &sqe, reads[_i].want);
+	abi_end(&a);
+}
+END_TEST
+
+START_TEST(a_fine_read_behind_another)
+{
+	struct abi a;
+	struct nbread_sqe sqe;
+
+	abi_begin(&a);
+	sqe = spoil(abi_valid(&a), &fine[_i]);
+	run_behind(&a, &sqe, fine[_i].want);
+	abi_end(&a);
+}
+END_TEST
+
 /* Only the member that is wrong for every file: a cold file must not matter. */
 static bool same_when_cold(const struct spoiled *s)
 {
@@ -193,6 +258,8 @@ static bool same_when_cold(const struct spoiled *s)
 Suite *check_bad_input_suite(void)
 {
 	static char names[NBTEST_ARRAY_SIZE(reads)][96];
+	static char behind[NBTEST_ARRAY_SIZE(reads)][96];
+	static char fine_behind[NBTEST_ARRAY_SIZE(fine)][96];
 	Suite *s = suite_create("bad_input");
 
 	nbtest_add_table(s, a_spoiled_read, reads);
@@ -205,5 +272,16 @@ Suite *check_bad_input_suite(void)
 	}
 	nbtest_add_table(s, a_spoiled_nop, nops);
 	nbtest_add_table(s, a_fine_read, fine);
+	for (int i = 0; i < (int)NBTEST_ARRAY_SIZE(reads); i++) {
+		snprintf(behind[i], sizeof(behind[i]), "behind_a_fine_one_%s", reads[i].name);
+		nbtest_add_tcase(s, behind[i], a_spoiled_read_behind_a_fine_one, NULL, NULL, i,
+				 i + 1, NBTEST_TIMEOUT);
+	}
+	for (int i = 0; i < (int)NBTEST_ARRAY_SIZE(fine); i++) {
+		snprintf(fine_behind[i], sizeof(fine_behind[i]), "behind_a_fine_one_%s",
+			 fine[i].name);
+		nbtest_add_tcase(s, fine_behind[i], a_fine_read_behind_another, NULL, NULL, i,
+				 i + 1, NBTEST_TIMEOUT);
+	}
 	return s;
 }
