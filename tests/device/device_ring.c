@@ -37,7 +37,8 @@ void dev_submit(struct nbread *ring, int taken)
 
 struct nbread_cqe dev_next(struct nbread *ring)
 {
-	struct timespec ts = { .tv_sec = 60 };
+	/* More than a read may have to its deadline. */
+	struct timespec ts = { .tv_sec = 90 * nbtest_slow() };
 	struct nbread_cqe *cqe = NULL, copy;
 	int ret = nbread_wait_cqe_timeout(ring, &cqe, &ts);
 
