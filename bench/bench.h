@@ -189,6 +189,9 @@ void take_end(struct take *t, bool machine);
 /* One cell; f[]: of each engine of it, from shared_memory(). */
 void measure(const struct cell *c, struct figures *f);
 /* The same, written out. Return: as report_refused(). */
+/** measure_steady - the reads of the first engine again and again, see the top of main.c */
+int measure_steady(const struct cell *c, const char *prefix);
+
 bool measure_and_report(const struct cell *c);
 /* child.c */
 /** struct turn - what a process does: run @nr of the runs of an engine */

@@ -56,17 +56,22 @@ uint64_t context_switches(void)
 	return (uint64_t)(u.ru_nvcsw + u.ru_nivcsw);
 }
 
-/* A loop of a known number of instructions tells. */
+/* A loop of a known number of instructions tells; the quickest of some, since interrupts come in. */
 bool clock_counts_instructions(void)
 {
 #if defined(__x86_64__)
-	uint64_t loops = 5000000;
-	uint64_t began = now_ns();
-	uint64_t took;
+	uint64_t least = UINT64_MAX;
 
-	__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(loops) : : "cc");
-	took = now_ns() - began;
-	return took > 9800000 && took < 10200000;
+	for (unsigned int i = 0; i < 5; i++) {
+		uint64_t loops = 500000;
+		uint64_t began = now_ns();
+		uint64_t took;
+
+		__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(loops) : : "cc");
+		took = now_ns() - began;
+		least = took < least ? took : least;
+	}
+	return least > 980000 && least < 1020000;
 #else
 	return false;
 #endif

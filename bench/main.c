@@ -14,6 +14,8 @@
  *	--ops N		reads of a run; mix: milliseconds of a run
  *	--where DIR	a folder of the file system to read from, or a block device
  *	--out FILE	where objects of results.json are appended, one a line
+ *	--steady P	no figures: the reads of one engine again and again, for bench/profile;
+ *			makes P.ready, begins when P.go is there, ends with it, makes P.done
  *	--list		the engines
  *
  * Says on stdout what it is at, and who is not reported and why. The environment variables
@@ -166,12 +168,14 @@ int main(int argc, char **argv)
 		{ "ops", required_argument, NULL, 'n' },
 		{ "where", required_argument, NULL, 'D' },
 		{ "out", required_argument, NULL, 'o' },
+		{ "steady", required_argument, NULL, 'S' },
 		{ "list", no_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct cell c = { .workload = "cached_random", .threads = 1, .runs = 5 };
 	struct list size = { 1, { 4096 } }, depth = { 1, { 32 } }, files = { 1, { 1 } };
 	const char *names = NULL;
+	const char *steady = NULL;
 	const char *out = NULL;
 	unsigned int ops = 0;
 	int opt;
@@ -209,6 +213,9 @@ int main(int argc, char **argv)
 		case 'o':
 			out = optarg;
 			break;
+		case 'S':
+			steady = optarg;
+			break;
 		case 'l':
 			for (unsigned int i = 0; engines[i]; i++)
 				puts(engines[i]->name);
@@ -227,6 +234,14 @@ int main(int argc, char **argv)
 	if (!strcmp(c.workload, "mix"))
 		size = depth = files = (struct list){ 1, { 1 } }; /* of its own */
 	choose(&c, names);
+	if (steady) {
+		c.len = size.v[0];
+		c.depth = depth.v[0];
+		c.nr_files = files.v[0];
+		c.ops = ops ? ops : usual_ops(&c);
+		c.ops = (c.ops + c.depth - 1) / c.depth * c.depth;
+		return measure_steady(&c, steady) ? 1 : 0;
+	}
 	emit_open(out);
 	return measure_all(&c, &size, &depth, &files, ops) ? 0 : 1;
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "nbtest.h"
 
@@ -272,26 +273,38 @@ bool report_refused(const struct cell *c, const struct figures *f)
 	return sound;
 }
 
-void measure(const struct cell *c, struct figures *f)
+static bool is_sequential(const struct cell *c)
+{
+	return !strcmp(c->workload, "cold_sequential");
+}
+
+static void set_up(const struct cell *c, struct files *files)
 {
 	bool cold = strcmp(c->workload, "cached_random");
-	bool sequential = !strcmp(c->workload, "cold_sequential");
-	struct files files;
-	unsigned int i, k, turn;
+	unsigned int i;
 
-	counted = clock_counts_instructions();
-	files_open(&files, c->where, c->nr_files, c->nr_files > 1 ? EACH_FILE : ONE_FILE);
+	files_open(files, c->where, c->nr_files, c->nr_files > 1 ? EACH_FILE : ONE_FILE);
 	if (cold)
-		files_advise(&files, sequential);
+		files_advise(files, is_sequential(c));
 	else
-		files_warm(&files);
+		files_warm(files);
 	for (i = 0; i < c->threads; i++) {
-		job[i].files = &files;
+		job[i].files = files;
 		job[i].depth = c->depth;
 		job[i].cold = cold;
 		job[i].nr_ops = c->ops;
 		job[i].ops = shared_memory(c->ops * sizeof(*job[i].ops));
 	}
+}
+
+void measure(const struct cell *c, struct figures *f)
+{
+	bool sequential = is_sequential(c);
+	struct files files;
+	unsigned int i, k, turn;
+
+	counted = clock_counts_instructions();
+	set_up(c, &files);
 	for (turn = 0; turn < c->runs; turn++) {
 		plan(c, &files, turn, sequential);
 		for (k = 0; k < c->nr_engines; k++)
@@ -317,4 +330,52 @@ bool measure_and_report(const struct cell *c)
 	sound = report_refused(c, f);
 	munmap(f, c->nr_engines * sizeof(*f));
 	return sound;
+}
+
+static void make_file(const char *prefix, const char *suffix)
+{
+	char name[512];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s.%s", prefix, suffix);
+	f = fopen(name, "we");
+	if (!f || fclose(f))
+		nbtest_fatal("bench: %s: %m", name);
+}
+
+int measure_steady(const struct cell *c, const char *prefix)
+{
+	struct job *j = &job[0];
+	struct files files;
+	unsigned int i;
+	char go[512];
+	int ret;
+
+	snprintf(go, sizeof(go), "%s.go", prefix);
+	set_up(c, &files);
+	j->e = c->engines[0];
+	plan(c, &files, 0, is_sequential(c));
+	if (j->cold)
+		files_evict(&files);
+	ret = job_open(j);
+	/* So often that each folio is known to be in use. */
+	for (i = 0; !ret && !j->cold && i < 4; i++)
+		ret = drive_batches(j);
+	if (!ret) {
+		make_file(prefix, "ready");
+		/* The other side is a script on the host. */
+		while (access(go, F_OK))
+			usleep(10000);
+		if (j->cold)
+			ret = drive_stream(j, 0, false);
+		while (!ret && !j->cold && !access(go, F_OK))
+			ret = drive_batches(j);
+		job_close(j);
+	}
+	if (ret)
+		fprintf(stderr, "bench: %s: %s: %s\n", j->e->name, j->why ? j->why : "it failed",
+			strerror(j->err));
+	make_file(prefix, "done");
+	files_close(&files);
+	return ret;
 }
