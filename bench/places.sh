@@ -4,6 +4,7 @@
 # which say by $fs of which kind of file system they are. ${where[PLACE]} is the folder, or
 # the block device.
 declare -A where=()
+: "${fs:?}"
 
 # null_disk NUMBER NANOSECONDS MIB: a disk of memory that takes so long for each read.
 null_disk()

@@ -140,8 +140,9 @@ bool nb_fm_host_is_atomic(const struct inode *host);
 size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len,
 		      struct folio_batch *fb);
 void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
-bool nb_fm_read_one(const struct nb_file *nf, const struct nb_dst *dst, loff_t pos);
-bool nb_fm_read_user(const struct nb_file *nf, u64 addr, u32 len, loff_t pos);
+enum nb_fm_one nb_fm_read_one(const struct nb_fm_row *row, struct file *file,
+			      const struct nb_dst *dst, loff_t pos);
+enum nb_fm_one nb_fm_read_user(const struct nb_file *nf, u64 addr, u32 len, loff_t pos);
 ssize_t nb_fm_read(const struct nb_fm_row *row, struct file *file, const struct nb_dst *dst,
 		   size_t done, loff_t start, bool noio, bool *eof);
 

@@ -50,6 +50,13 @@ static inline void nb_fm_unlock(const struct nb_fm_row *row, struct file *file)
 		inode_unlock_shared(file->f_mapping->host);
 }
 
+/* What the short way of a hit came to. */
+enum nb_fm_one {
+	NB_FM_ONE_UNKNOWN, /* ask nb_fm_read(), which begins anew */
+	NB_FM_ONE_ABSENT, /* the first byte is not resident, and not behind the end */
+	NB_FM_ONE_DONE, /* all bytes were delivered */
+};
+
 /* What the notification side wants to know of reads of a file. */
 enum nb_listener {
 	NB_LISTENER_NONE, /* nobody watches: one check a call is exact */

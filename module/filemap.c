@@ -166,8 +166,8 @@ size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, str
 }
 
 /*
- * As nb_get_folio(), in line, since it is what most reads do. NULL also where only
- * another look can tell: an entry that changes this moment.
+ * As nb_get_folio(), in line, since it is what most reads do. -EAGAIN where only another look
+ * can tell: an entry that changes this moment.
  */
 static __always_inline struct folio *get_folio_fast(struct address_space *mapping, pgoff_t index)
 {
@@ -176,13 +176,14 @@ static __always_inline struct folio *get_folio_fast(struct address_space *mappin
 
 	rcu_read_lock();
 	folio = xas_load(&xas);
-	if (unlikely(!folio || xa_is_internal(folio) || xa_is_value(folio) ||
-		     !folio_try_get(folio))) {
+	if (unlikely(!folio || xa_is_value(folio))) {
 		folio = NULL;
+	} else if (unlikely(xa_is_internal(folio) || !folio_try_get(folio))) {
+		folio = ERR_PTR(-EAGAIN);
 	} else if (unlikely(folio != xas_reload(&xas))) {
 		/* It was freed, and is something else now. */
 		folio_put(folio);
-		folio = NULL;
+		folio = ERR_PTR(-EAGAIN);
 	}
 	rcu_read_unlock();
 	return folio;
@@ -191,27 +192,32 @@ static __always_inline struct folio *get_folio_fast(struct address_space *mappin
 /*
  * All @len bytes from the folio at @pos, if it has them and all is as usual: the checks and
  * their order are those of read_round(), to which everything else is left. To @dst, or where
- * that is NULL to @addr. Return: true if so.
+ * that is NULL to @addr.
  */
-static __always_inline bool copy_one(const struct nb_fm_row *row, struct file *file,
-				     const struct nb_dst *dst, u64 addr, size_t len, loff_t pos)
+static __always_inline enum nb_fm_one copy_one(const struct nb_fm_row *row, struct file *file,
+					       const struct nb_dst *dst, u64 addr, size_t len,
+					       loff_t pos)
 {
 	struct address_space *mapping = file->f_mapping;
 	loff_t end = pos + (loff_t)len;
+	enum nb_fm_one ret = NB_FM_ONE_UNKNOWN;
 	struct folio *folio;
-	bool copied = false;
 	unsigned int shift;
 	size_t offset;
+	bool copied;
 
 	/* What goes over a page needs large folios. */
 	if (unlikely(!len || (offset_in_page(pos) + len > PAGE_SIZE &&
 			      !mapping_large_folio_support(mapping))))
-		return false;
+		return NB_FM_ONE_UNKNOWN;
 	if (unlikely(!nb_fm_lock(row, file)))
-		return false;
+		return NB_FM_ONE_UNKNOWN;
 	folio = get_folio_fast(mapping, pos >> PAGE_SHIFT);
-	if (unlikely(!folio))
+	if (IS_ERR_OR_NULL(folio)) {
+		if (!folio && pos < i_size_read(mapping->host))
+			ret = NB_FM_ONE_ABSENT;
 		goto unlock;
+	}
 	if (unlikely(!folio_test_uptodate(folio) || folio_test_readahead(folio) ||
 		     (row->poison && nb_folio_poisoned(folio))))
 		goto put;
@@ -233,25 +239,28 @@ static __always_inline bool copy_one(const struct nb_fm_row *row, struct file *f
 	if (likely(copied)) {
 		mark_accessed(folio, pos, READ_ONCE(file->f_ra.prev_pos) - 1, shift);
 		file->f_ra.prev_pos = end;
+		ret = NB_FM_ONE_DONE;
 	}
 put:
 	folio_put(folio);
 unlock:
 	nb_fm_unlock(row, file);
-	return copied;
+	return ret;
 }
 
 /**
  * nb_fm_read_one() - a read that one resident folio answers, all of it: most are that
- * @nf: a file that is served by folio look-up, and verified
+ * @row: of the file
+ * @file: the file, which is served by folio look-up, and verified
  * @dst: where to
  * @pos: from where
  *
- * Return: true if all bytes were delivered; false: ask nb_fm_read(), which begins anew.
+ * Return: see enum nb_fm_one.
  */
-bool nb_fm_read_one(const struct nb_file *nf, const struct nb_dst *dst, loff_t pos)
+enum nb_fm_one nb_fm_read_one(const struct nb_fm_row *row, struct file *file,
+			      const struct nb_dst *dst, loff_t pos)
 {
-	return copy_one(nf->row, nf->file, dst, 0, dst->len, pos);
+	return copy_one(row, file, dst, 0, dst->len, pos);
 }
 
 /**
@@ -263,7 +272,7 @@ bool nb_fm_read_one(const struct nb_file *nf, const struct nb_dst *dst, loff_t p
  *
  * Not with CONFIG_HIGHMEM. Return: as nb_fm_read_one().
  */
-bool nb_fm_read_user(const struct nb_file *nf, u64 addr, u32 len, loff_t pos)
+enum nb_fm_one nb_fm_read_user(const struct nb_file *nf, u64 addr, u32 len, loff_t pos)
 {
 	return copy_one(nf->row, nf->file, NULL, addr, len, pos);
 }

@@ -268,6 +268,12 @@ static bool resume_by_lookup(struct nb_req *req)
 
 	if (!nb_fm_enabled(req->row))
 		return false;
+	if (!req->done &&
+	    nb_fm_read_one(req->row, req->file, &req->dst, req->pos) == NB_FM_ONE_DONE) {
+		req->done = req->dst.len;
+		req->steps++;
+		return true;
+	}
 	ret = nb_fm_read(req->row, req->file, &req->dst, req->done, req->pos, false, &eof);
 	if (ret > 0) {
 		req->done += ret;

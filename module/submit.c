@@ -173,34 +173,33 @@ static void post_hit(struct nb_batch *b, struct nb_file *nf, u64 user_data, u32 
  * A READ like the last one, which found that nothing more is to be asked of its file, and
  * a hit: what a batch mostly is made of. From the first member to the last byte in
  * registers. Return: false: nothing happened, and nothing is kept of what was read; the entry
- * is read anew. *looked: it was no hit.
+ * is read anew. *looked: what the look at the page cache came to, if there was one.
  */
 static bool submit_plain(struct nb_batch *b, struct nb_file *nf, const struct nbread_sqe *sqe,
-			 bool *looked)
+			 enum nb_fm_one *looked)
 {
 	u64 resv = READ_ONCE(sqe->resv0) | READ_ONCE(sqe->resv1) | READ_ONCE(sqe->buf_index) |
 		   READ_ONCE(sqe->resv2[0]) | READ_ONCE(sqe->resv2[1]);
 	u64 addr = READ_ONCE(sqe->addr), off = READ_ONCE(sqe->off);
 	u32 len = READ_ONCE(sqe->len);
 
-	*looked = false;
+	*looked = NB_FM_ONE_UNKNOWN;
 	if (!nf->plain || READ_ONCE(sqe->opcode) != NBREAD_OP_READ ||
 	    READ_ONCE(sqe->flags) != nf->fixed || READ_ONCE(sqe->fd) != nf->fd)
 		return false;
 	if (unlikely(resv || nb_dst_check(addr, len, off) ||
 		     !access_ok(u64_to_user_ptr(addr), len)))
 		return false;
-	if (unlikely(!nb_fm_read_user(nf, addr, len, off))) {
-		*looked = true;
+	*looked = nb_fm_read_user(nf, addr, len, off);
+	if (unlikely(*looked != NB_FM_ONE_DONE))
 		return false;
-	}
 	post_hit(b, nf, READ_ONCE(sqe->user_data), len);
 	return true;
 }
 
 /* A read that passed read_sqe(). Every way out posts one CQE or makes one request. */
-static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd, bool looked,
-			struct iovec *fast)
+static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
+			enum nb_fm_one looked, struct iovec *fast)
 {
 	bool cached = rd->flags & NBREAD_SQE_CACHED;
 	struct nb_cached c = {};
@@ -235,8 +234,14 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 	}
 	nf->plain = nb_file_is_plain(nf);
 	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
-		if (nf->plain && !looked && nb_fm_read_one(nf, &rd->dst, rd->pos)) {
+		if (nf->plain && looked == NB_FM_ONE_UNKNOWN)
+			looked = nb_fm_read_one(nf->row, nf->file, &rd->dst, rd->pos);
+		if (looked == NB_FM_ONE_DONE) {
 			post_hit(b, nf, rd->user_data, rd->dst.len);
+			return;
+		}
+		if (looked == NB_FM_ONE_ABSENT && !cached) {
+			go_on(b, nf, rd, fast, 0);
 			return;
 		}
 		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags);
@@ -307,7 +312,7 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	struct nb_file nf = {};
 	struct nb_read rd;
 	int err, i, taken;
-	bool looked;
+	enum nb_fm_one looked;
 
 	if (mutex_lock_interruptible(&ctx->lock))
 		return -EINTR;

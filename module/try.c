@@ -65,7 +65,7 @@ static struct nb_cached try_one(struct nb_ctx *ctx, struct nb_file *nf, const st
 			return c;
 		nf->plain = nb_file_is_plain(nf);
 	}
-	if (unlikely(!nf->plain || !nb_fm_read_user(nf, t->addr, t->len, t->off)))
+	if (unlikely(!nf->plain || nb_fm_read_user(nf, t->addr, t->len, t->off) != NB_FM_ONE_DONE))
 		return nb_cached_read(nf, &dst, t->off, t->flags | NBREAD_SQE_CACHED);
 	nf->touched = true;
 	c.res = t->len;
