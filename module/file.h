@@ -52,6 +52,7 @@ static inline void nb_fm_unlock(const struct nb_fm_row *row, struct file *file)
 
 /* What the short way of a hit came to. */
 enum nb_fm_one {
+	NB_FM_ONE_NOT_TRIED,
 	NB_FM_ONE_UNKNOWN, /* ask nb_fm_read(), which begins anew */
 	NB_FM_ONE_ABSENT, /* the first byte is not resident, and not behind the end */
 	NB_FM_ONE_DONE, /* all bytes were delivered */

@@ -19,7 +19,7 @@
 /* Pages that are pinned at a time: an array of one page. */
 #define NB_PIN_CHUNK ((int)(PAGE_SIZE / sizeof(struct page *)))
 
-/* Runs in large folios that are let go of under a lock. */
+/* Folios that are walked over under a lock, to let go of those that are large. */
 #define NB_UNCOUNT_NOW 64
 
 /* Memory that is pinned so far: whole pages, neighbours as one piece. */
@@ -199,7 +199,7 @@ void nb_buf_put(struct nb_buf *buf)
 {
 	if (!refcount_dec_and_test(&buf->refs))
 		return;
-	if (buf->counted.large <= NB_UNCOUNT_NOW)
+	if (!buf->counted.large || buf->counted.small + buf->counted.large <= NB_UNCOUNT_NOW)
 		uncount(buf);
 	INIT_WORK(&buf->work, nb_buf_work);
 	queue_work(nb_ctx_wq, &buf->work);

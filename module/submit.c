@@ -183,7 +183,7 @@ static bool submit_plain(struct nb_batch *b, struct nb_file *nf, const struct nb
 	u64 addr = READ_ONCE(sqe->addr), off = READ_ONCE(sqe->off);
 	u32 len = READ_ONCE(sqe->len);
 
-	*looked = NB_FM_ONE_UNKNOWN;
+	*looked = NB_FM_ONE_NOT_TRIED;
 	if (!nf->plain || READ_ONCE(sqe->opcode) != NBREAD_OP_READ ||
 	    READ_ONCE(sqe->flags) != nf->fixed || READ_ONCE(sqe->fd) != nf->fd)
 		return false;
@@ -234,7 +234,7 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 	}
 	nf->plain = nb_file_is_plain(nf);
 	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
-		if (nf->plain && looked == NB_FM_ONE_UNKNOWN)
+		if (nf->plain && looked == NB_FM_ONE_NOT_TRIED)
 			looked = nb_fm_read_one(nf->row, nf->file, &rd->dst, rd->pos);
 		if (looked == NB_FM_ONE_DONE) {
 			post_hit(b, nf, rd->user_data, rd->dst.len);
