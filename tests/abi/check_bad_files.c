@@ -117,7 +117,7 @@ static int open_proc(const char *path)
 static int open_sysfs(const char *path)
 {
 	(void)path;
-	return open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+	return open("/sys/kernel/uevent_seqnum", O_RDONLY | O_CLOEXEC);
 }
 
 static int open_zero(const char *path)

@@ -74,7 +74,7 @@ static int proc(void)
 }
 static int sysfs(void)
 {
-	return open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY);
+	return open("/sys/kernel/uevent_seqnum", O_RDONLY);
 }
 static int null(void)
 {

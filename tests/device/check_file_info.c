@@ -118,7 +118,7 @@ static int open_proc(void)
 
 static int open_sysfs(void)
 {
-	return open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY);
+	return open("/sys/kernel/uevent_seqnum", O_RDONLY);
 }
 
 static int open_null(void)
