@@ -61,6 +61,10 @@ lib: ## libnbread, shared and static
 examples: lib ## the example programs
 	$(SUBMAKE) -C examples
 
+fio-engine: lib ## an engine for fio (examples/fio), whose source it fetches [FIO=…] [FIO_SRC=…]
+	@if [ -z '$(FIO)$(FIO_SRC)' ]; then scripts/setup fio; fi
+	$(SUBMAKE) -C examples/fio FIO='$(FIO)' FIO_SRC='$(FIO_SRC)'
+
 tools: lib ## nbread-info and nbsum
 	$(SUBMAKE) -C tools
 
@@ -198,9 +202,9 @@ deb: ## Debian packages in build/deb: nbread-dkms, libnbread0, libnbread-dev, nb
 
 ##@ Clean up
 
-clean: ## remove what was built; the VM's kernels, package roots and the lint's downloads stay
+clean: ## remove what was built; the VM's kernels, package roots, fio's source and the lint's downloads stay
 	@if [ -d '$(BUILD)' ]; then \
-		find '$(BUILD)' -mindepth 1 -maxdepth 1 ! -name vm ! -name lint ! -name package -exec rm -rf {} +; fi
+		find '$(BUILD)' -mindepth 1 -maxdepth 1 ! -name vm ! -name lint ! -name package ! -name fio -exec rm -rf {} +; fi
 
 distclean: ## remove build/
 	rm -rf '$(BUILD)'
@@ -218,7 +222,7 @@ kdir:
 		"The kernel tree $(KDIR) is not prepared: include/generated/utsrelease.h is missing." \
 		"In a kernel source tree run 'make modules_prepare' first."; exit 1; }
 
-.PHONY: backends-doc help module lib examples tools tests demo bench bench-all check check-all check-unit check-vm check-package \
+.PHONY: backends-doc help module lib examples fio-engine tools tests demo bench bench-all check check-all check-unit check-vm check-package \
 	check-breakages lint format install \
 	install-module install-device install-lib install-tools uninstall \
 	uninstall-device dkms-source dkms-install dkms-uninstall deb clean distclean version kdir
