@@ -61,9 +61,10 @@ a_program_builds_with_pkg_config()
 		cc -pthread -o /tmp/nbhttpd /usr/share/doc/libnbread-dev/examples/httpd/*.c $(pkg-config --cflags --libs libnbread)'
 }
 
-without_the_module_the_program_and_nbread_info_say_so()
+without_the_module_threads_serve_the_program_and_nbread_info_says_why()
 {
-	says 'No such device' in_root stranger consumer /etc/passwd
+	says 'by threads' in_root stranger consumer /etc/passwd
+	says 'No such device' in_root stranger env NBREAD_BACKEND=module consumer /etc/passwd
 	says 'nbread-info: ' in_root stranger nbread-info
 	says "nbread-info $version" in_root stranger nbread-info --version
 	says 'Usage: nbread-info' in_root stranger nbread-info --help
@@ -93,7 +94,7 @@ run_stranger()
 	tap the_group_the_rule_and_loading_at_boot_are_installed
 	tap a_program_builds_with_pkg_config
 	[[ $ok == 1 ]] || return 0
-	tap without_the_module_the_program_and_nbread_info_say_so
+	tap without_the_module_threads_serve_the_program_and_nbread_info_says_why
 	vm_results stranger 6.1
 	tap purge_leaves_no_file_group_or_entry_of_that_name
 }
