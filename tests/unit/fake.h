@@ -17,6 +17,12 @@
 /** FAKE_FD - the descriptor that opening the device returns */
 #define FAKE_FD 1000
 
+/* Calls that can be told one by one what to do, and those whose place is kept. */
+#define FAKE_STEPS 16
+#define FAKE_LOG 256
+/** FAKE_EOF - a step: the file ends here */
+#define FAKE_EOF (-100000L)
+
 struct fake {
 	/* What the device is like */
 	struct nbread_query query;
@@ -45,14 +51,26 @@ struct fake {
 	bool all_miss; /* TRY finds nothing cached */
 	unsigned set_max; /* slots that one REGISTER of an update sets */
 
-	/* The portable backend: fake_files.c */
+	/*
+	 * The portable backend: fake_files.c, and fake_threads.h. A file is as if it were
+	 * resident, with RWF_NOWAIT too, wherever it lies. Steps are for the calls of a
+	 * kind in turn: 0: as else; -errno; FAKE_EOF; or so many bytes at most.
+	 */
 	int nowait_error; /* of each RWF_NOWAIT read */
 	int blocking_error; /* of each other read of a file */
-	unsigned fail_memory, fail_eventfd; /* the nth one fails */
+	long nowait_steps[FAKE_STEPS], blocking_steps[FAKE_STEPS];
+	long copy_steps[FAKE_STEPS]; /* of bytes to the program */
+	int thread_error, thread_steps[FAKE_STEPS]; /* of pthread_create(3): errno */
+	size_t stacks[FAKE_STEPS]; /* that it was asked for */
+	unsigned fail_memory, fail_eventfd, fail_dup; /* the nth one fails */
 	int memfd_error, wipe_error, dup_error, may_write_error;
 	bool dax, other_owner; /* what files are like */
 	int kernel; /* 256 * major + minor; 0: that of this machine */
-	unsigned nowait_reads, blocking_reads, waits, readaheads, portable_maps;
+	void (*during_wait)(void); /* called in the next wait, as another thread would run then */
+	unsigned nowait_reads, blocking_reads, copies, waits, readaheads, forgotten;
+	unsigned portable_maps;
+	__u64 blocking_offs[FAKE_LOG]; /* where the first blocking reads were */
+	__u64 blocking_mask; /* signals that are blocked in one: bit n - 1 is signal n */
 	__u64 readahead_off, readahead_len;
 
 	/* What was asked for */
@@ -70,11 +88,6 @@ struct fake {
 };
 
 extern struct fake fake;
-
-/* Blocking reads of files do not come back, until they are let go of; how many there are. */
-void fake_hold(void);
-void fake_let_go(void);
-unsigned fake_held(void);
 
 /* The next 'nr' parked reads, oldest first, end in the next ENTER. */
 void fake_release(unsigned nr);

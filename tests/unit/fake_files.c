@@ -1,81 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the portable backend asks of the kernel: done for real, but for what a test wants
- * otherwise (fake.h). Blocking reads of files can be held, so that the pool's threads are
- * busy for as long as a test needs them to be.
+ * otherwise (fake.h, fake_threads.h).
  */
-#include <check.h>
 #include <errno.h>
-#include <pthread.h>
-#include "fake.h"
+#include <signal.h>
+#include "nbtest.h"
+#include "fake_threads.h"
 #include "real_sys.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static unsigned held;
-static bool holding;
+#define MAX_IOV 64
+
 static int arena = -1;
+static __u64 arena_size;
 
-void fake_hold(void)
+static unsigned count(unsigned *counter)
 {
-	pthread_mutex_lock(&lock);
-	holding = true;
-	pthread_mutex_unlock(&lock);
+	return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-void fake_let_go(void)
+/* A read of which a step of the test may say how it ends. */
+static ssize_t read_by(const long *steps, unsigned n, int error, int fd, const struct iovec *iov,
+		       int nr, __u64 off)
 {
-	pthread_mutex_lock(&lock);
-	holding = false;
-	pthread_cond_broadcast(&changed);
-	pthread_mutex_unlock(&lock);
+	long step = n < FAKE_STEPS ? steps[n] : 0;
+	struct iovec some[MAX_IOV];
+	size_t left;
+	int i;
+
+	if (step == FAKE_EOF)
+		return 0;
+	if (step < 0 || (!step && error))
+		return step ? step : error;
+	if (!step)
+		return real_read(fd, iov, nr, off, false);
+	left = (size_t)step;
+	for (i = 0; i < nr && i < MAX_IOV && left; i++) {
+		some[i] = iov[i];
+		if (some[i].iov_len > left)
+			some[i].iov_len = left;
+		left -= some[i].iov_len;
+	}
+	return real_read(fd, some, i, off, false);
 }
 
-unsigned fake_held(void)
+/* Written by several threads at a time, with the same value: all are as the backend made them. */
+static void note_mask(void)
 {
-	unsigned n;
+	__u64 mask = 0;
+	sigset_t set;
+	int sig;
 
-	pthread_mutex_lock(&lock);
-	n = held;
-	pthread_mutex_unlock(&lock);
-	return n;
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	for (sig = 1; sig <= 64; sig++)
+		mask |= (__u64)(sigismember(&set, sig) == 1) << (sig - 1);
+	__atomic_store_n(&fake.blocking_mask, mask, __ATOMIC_RELAXED);
 }
 
-static void wait_while_held(void)
+static ssize_t blocking_read(int fd, const struct iovec *iov, int nr, __u64 off)
 {
-	pthread_mutex_lock(&lock);
-	held++;
-	while (holding)
-		pthread_cond_wait(&changed, &lock);
-	held--;
-	pthread_mutex_unlock(&lock);
+	unsigned n = count(&fake.blocking_reads);
+	ssize_t ret;
+
+	if (n < FAKE_LOG)
+		__atomic_store_n(&fake.blocking_offs[n], off, __ATOMIC_RELAXED);
+	note_mask();
+	ret = read_by(fake.blocking_steps, n, fake.blocking_error, fd, iov, nr, off);
+	fake_pass_gate(FAKE_READ);
+	return ret;
 }
 
 ssize_t nbread_sys_read(int fd, const struct iovec *iov, int nr, __u64 off, bool nowait)
 {
-	ssize_t ret;
-
-	if (fd == arena)
-		return real_read(fd, iov, nr, off, nowait);
-	if (nowait) {
-		__atomic_add_fetch(&fake.nowait_reads, 1, __ATOMIC_RELAXED);
-		return fake.nowait_error ? fake.nowait_error : real_read(fd, iov, nr, off, nowait);
-	}
-	if (nr == 0)
-		return real_read(fd, iov, nr, off, nowait);
-	__atomic_add_fetch(&fake.blocking_reads, 1, __ATOMIC_RELAXED);
-	if (fake.blocking_error)
-		return fake.blocking_error;
-	ret = real_read(fd, iov, nr, off, nowait);
-	wait_while_held();
-	return ret;
+	if (nowait)
+		return read_by(fake.nowait_steps, count(&fake.nowait_reads), fake.nowait_error, fd,
+			       iov, nr, off);
+	/* These two only ask what the kernel thinks of the arguments. */
+	if (nr == 0 || (fd == arena && off >= arena_size))
+		return real_read(fd, iov, nr, off, false);
+	if (fd != arena)
+		return blocking_read(fd, iov, nr, off);
+	fake_pass_gate(FAKE_COPY);
+	return read_by(fake.copy_steps, count(&fake.copies), 0, fd, iov, nr, off);
 }
 
 int nbread_sys_memory(int fd, size_t size, void **out)
 {
 	if (fake.fail_memory && --fake.fail_memory == 0)
 		return -ENOMEM;
-	fake.portable_maps++;
+	count(&fake.portable_maps);
 	return real_memory(fd, size, out);
 }
 
@@ -86,6 +99,8 @@ int nbread_sys_wipe_on_fork(void *mem, size_t size)
 
 int nbread_sys_forget(void *mem, size_t size)
 {
+	count(&fake.forgotten);
+	fake_pass_gate(FAKE_FORGET);
 	return real_forget(mem, size);
 }
 
@@ -94,6 +109,7 @@ int nbread_sys_memfd(size_t size)
 	if (fake.memfd_error)
 		return fake.memfd_error;
 	arena = real_memfd(size);
+	arena_size = size;
 	return arena;
 }
 
@@ -116,8 +132,22 @@ int nbread_sys_event_clear(int fd)
 
 int nbread_sys_wait(int fd, __s64 timeout_ns, const __u64 *sigmask)
 {
-	__atomic_add_fetch(&fake.waits, 1, __ATOMIC_RELAXED);
-	return real_wait(fd, timeout_ns, sigmask);
+	void (*during)(void) = fake.during_wait;
+	int ret;
+
+	count(&fake.waits);
+	fake.during_wait = NULL;
+	if (during)
+		during();
+	if (fake.wait_error)
+		return fake.wait_error;
+	if (timeout_ns < 0 || !fake.now_ns)
+		return real_wait(fd, timeout_ns, sigmask);
+	/* All the time passes at once, unless there is something already. */
+	ret = real_wait(fd, 0, sigmask);
+	if (!ret)
+		fake_advance((__u64)timeout_ns);
+	return ret;
 }
 
 int nbread_sys_readahead(int fd, __u64 off, __u64 len)
@@ -130,6 +160,8 @@ int nbread_sys_readahead(int fd, __u64 off, __u64 len)
 
 int nbread_sys_dup(int fd)
 {
+	if (fake.fail_dup && --fake.fail_dup == 0)
+		return -EMFILE;
 	return fake.dup_error ? fake.dup_error : real_dup(fd);
 }
 

@@ -326,7 +326,9 @@ int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
 
 __u64 nbread_sys_now_ns(void)
 {
-	return fake.now_ns ? fake.now_ns : real_now_ns();
+	__u64 now = __atomic_load_n(&fake.now_ns, __ATOMIC_RELAXED);
+
+	return now ? now : real_now_ns();
 }
 
 int nbread_sys_open(const char *path)
@@ -364,7 +366,7 @@ int nbread_sys_mmap(int fd, size_t size, void **out)
 int nbread_sys_munmap(void *p, size_t size)
 {
 	if (!mem || p != mem) {
-		fake.portable_maps--;
+		__atomic_sub_fetch(&fake.portable_maps, 1, __ATOMIC_RELAXED);
 		return real_munmap(p, size);
 	}
 	ck_assert_uint_eq(size, sizeof(struct shared));
