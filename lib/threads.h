@@ -245,6 +245,7 @@ int nbread_thr_queue(struct nbread_thr *t, struct nbread_thr_job *job);
 void nbread_thr_unqueue(struct nbread_thr *t, struct nbread_thr_job *job);
 void nbread_thr_hint(struct nbread_thr *t, const struct nbread_thr_look *look, __u64 off,
 		     __u64 len);
+void nbread_thr_more_workers(struct nbread_thr *t);
 int nbread_thr_spawn(void *(*fn)(void *), void *arg);
 
 /* threads_complete.c */

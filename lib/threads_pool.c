@@ -236,6 +236,16 @@ static void *run_worker(void *arg)
 	return NULL;
 }
 
+/* One thread more, if there may be one and it can be made. */
+static bool add_worker(struct nbread_thr *t)
+{
+	if (t->workers >= t->max_workers || nbread_thr_spawn(run_worker, t) < 0)
+		return false;
+	t->users++;
+	t->workers++;
+	return true;
+}
+
 /* Something came to do: wake a thread that waits, or make one. 0, or -ENOMEM: there is none. */
 static int call_worker(struct nbread_thr *t)
 {
@@ -243,13 +253,19 @@ static int call_worker(struct nbread_thr *t)
 		pthread_cond_signal(&t->work);
 		return 0;
 	}
-	if (t->workers < t->max_workers && nbread_thr_spawn(run_worker, t) == 0) {
-		t->users++;
-		t->workers++;
-	}
+	add_worker(t);
 	if (t->idle)
 		pthread_cond_signal(&t->work);
 	return t->workers ? 0 : -ENOMEM;
+}
+
+/* The limit was raised: what waits does not have to wait for one of the threads there are. */
+void nbread_thr_more_workers(struct nbread_thr *t)
+{
+	unsigned todo = t->queued + t->nr_hints, nr = todo > t->idle ? todo - t->idle : 0;
+
+	while (nr-- && add_worker(t))
+		;
 }
 
 /**

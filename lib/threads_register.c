@@ -296,6 +296,7 @@ static int register_workers(struct nbread_thr *t, const struct nbread_register *
 		return -EINVAL;
 	pthread_mutex_lock(&t->lock);
 	t->max_workers = r->nr ? r->nr : NBREAD_THR_WORKERS;
+	nbread_thr_more_workers(t);
 	/* Those that are too many go when they see it. */
 	pthread_cond_broadcast(&t->work);
 	pthread_mutex_unlock(&t->lock);

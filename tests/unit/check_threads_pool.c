@@ -288,6 +288,23 @@ START_TEST(threads_without_work_that_are_too_many_go_at_once)
 }
 END_TEST
 
+START_TEST(more_threads_are_for_what_waits_already)
+{
+	thr_start(16, 1);
+	fake_hold(FAKE_READ);
+	submit_reads(4, 0);
+	fake_wait_held(FAKE_READ, 1);
+	/* The one thread hangs: only more of them can help those that wait. */
+	ck_assert_int_eq(nbread_register_workers(&thr_ring, 3), 0);
+	fake_wait_held(FAKE_READ, 3);
+	ck_assert_uint_eq(fake_threads_tried(), 3);
+	fake_let_go(FAKE_READ);
+	reap_reads(4, 0);
+	thr_settled(3);
+	thr_end();
+}
+END_TEST
+
 Suite *check_threads_pool_suite(void)
 {
 	Suite *s = suite_create("threads_pool");
@@ -304,5 +321,6 @@ Suite *check_threads_pool_suite(void)
 	nbtest_add(s, a_small_stack_that_is_refused_is_asked_for_as_large_as_usual);
 	nbtest_add(s, fewer_threads_are_told_and_those_too_many_go);
 	nbtest_add(s, threads_without_work_that_are_too_many_go_at_once);
+	nbtest_add(s, more_threads_are_for_what_waits_already);
 	return s;
 }
