@@ -232,18 +232,18 @@ static void go_on(struct nbread_thr_batch *b, struct nbread_thr_look *look, stru
 	if (ret == 0 && job->deadline_ns) {
 		ret = nbread_thr_add_deadline(t, job);
 		if (ret < 0) {
-			nbread_thr_end_early(t, job, ret);
-			nbread_thr_posted(t, false);
-			job = NULL;
+			nbread_thr_unlist_job(t, job);
+			nbread_thr_unqueue(t, job);
 		}
-	} else if (ret < 0) {
+	}
+	if (ret < 0) {
 		if (job->file)
 			nbread_thr_put_file(t, job->file);
 		nbread_thr_push(t, job->user_data, ret, 0);
 		nbread_thr_posted(t, true);
 	}
 	pthread_mutex_unlock(&t->lock);
-	if (ret < 0 && job)
+	if (ret < 0)
 		nbread_thr_free_job(job);
 }
 

@@ -3,6 +3,8 @@
  * The portable backend's deadlines, by a clock that the test moves: in each state of a
  * read, against each other, against cancel, and where nobody can watch them.
  */
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include "thr.h"
 
 #define IDLE (6 * SEC) /* longer than a thread stays without work */
@@ -268,6 +270,63 @@ START_TEST(the_thread_of_deadlines_is_no_thread_of_the_pool_and_goes_after_a_whi
 }
 END_TEST
 
+static void no_thread(void)
+{
+	fake.thread_steps[fake_threads_tried()] = EAGAIN;
+}
+
+static void no_heap(void)
+{
+	/* The job, and then the heap. */
+	fake_fail_alloc(2);
+}
+
+static const struct {
+	const char *name;
+	void (*lack)(void);
+} lacks[] = {
+	{ "a_deadline_for_which_no_thread_can_be_made_is_enomem", no_thread },
+	{ "a_deadline_for_which_there_is_no_memory_is_enomem", no_heap },
+};
+
+START_TEST(deadline_that_nobody_watches)
+{
+	eventfd_t value;
+	struct nbread_cqe cqe;
+	int event;
+
+	event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	busy_ring(8);
+	ck_assert_int_eq(nbread_register_eventfd_async(&thr_ring, event), 0);
+	read_until(PG, 1, SEC);
+	lacks[_i].lack();
+	thr_submit(1);
+	cqe = thr_next();
+	ck_assert_uint_eq(cqe.user_data, 1);
+	ck_assert_int_eq(cqe.res, -ENOMEM);
+	ck_assert_uint_eq(cqe.flags, 0);
+	/* It was answered in the call, and told so. */
+	ck_assert_int_eq(eventfd_read(event, &value), -1);
+	thr_none();
+	ck_assert_int_eq(nbread_cancel64(&thr_ring, 1, 0), -ENOENT);
+	/* The next one is watched. */
+	read_until(PG, 2, SEC);
+	thr_submit(1);
+	fake_wait_asleep(1);
+	fake_advance(SEC);
+	thr_ends(2, -ETIME);
+	ck_assert_int_eq(eventfd_read(event, &value), 0);
+	ck_assert_uint_eq(value, 1);
+	fake_let_go(FAKE_READ);
+	thr_ends(0, PG);
+	thr_settled(2);
+	ck_assert_uint_eq(fake.blocking_reads, 1);
+	thr_untouched(2 * PG, PG);
+	thr_end();
+	close(event);
+}
+END_TEST
+
 Suite *check_threads_deadline_suite(void)
 {
 	Suite *s = suite_create("threads_deadline");
@@ -282,5 +341,6 @@ Suite *check_threads_deadline_suite(void)
 	nbtest_add(s, the_time_of_a_ring_counts_from_the_submission);
 	nbtest_add(s, a_time_of_a_ring_without_end_has_none);
 	nbtest_add(s, the_thread_of_deadlines_is_no_thread_of_the_pool_and_goes_after_a_while);
+	nbtest_add_table(s, deadline_that_nobody_watches, lacks);
 	return s;
 }
