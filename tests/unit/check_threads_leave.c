@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Setting up a ring of the portable backend where something runs out, and giving one up
+ * while its threads are anywhere: it waits for copies and for nothing else, nobody writes
+ * to the program's memory afterwards, and the last thread takes everything along.
+ */
+#include <pthread.h>
+#include <unistd.h>
+#include "thr.h"
+
+static struct nbread ring;
+
+static const struct {
+	const char *name;
+	unsigned *nth;
+	unsigned value;
+	int want;
+} lacks[] = {
+	{ "setup_without_memory_for_its_owner_is_enomem", &fake.fail_memory, 1, -ENOMEM },
+	{ "setup_without_memory_for_the_rings_is_enomem", &fake.fail_memory, 2, -ENOMEM },
+	{ "setup_without_memory_for_the_arena_is_enomem", &fake.fail_memory, 3, -ENOMEM },
+	{ "setup_without_an_eventfd_for_the_ring_is_emfile", &fake.fail_eventfd, 1, -EMFILE },
+	{ "setup_without_an_eventfd_to_wait_with_is_emfile", &fake.fail_eventfd, 2, -EMFILE },
+};
+
+static void assert_no_ring(unsigned fds)
+{
+	ck_assert_int_eq(ring.ring_fd, -1);
+	ck_assert_uint_eq(fake.portable_maps, 0);
+	ck_assert_uint_eq(nbtest_open_fds(), fds);
+	nbread_queue_exit(&ring); /* harmless */
+	ck_assert_uint_eq(nbtest_open_fds(), fds);
+}
+
+START_TEST(setup_that_lacks_something)
+{
+	unsigned fds = nbtest_open_fds();
+
+	setenv("NBREAD_BACKEND", "threads", 1);
+	*lacks[_i].nth = lacks[_i].value;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), lacks[_i].want);
+	assert_no_ring(fds);
+	/* And now there is. */
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), 0);
+	nbread_queue_exit(&ring);
+	assert_no_ring(fds);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	int *error, value;
+} errors[] = {
+	{ "setup_without_a_memfd_is_told", &fake.memfd_error, -ENOSYS },
+	{ "setup_where_fork_cannot_be_told_is_told", &fake.wipe_error, -EINVAL },
+};
+
+START_TEST(setup_error)
+{
+	unsigned fds = nbtest_open_fds();
+
+	setenv("NBREAD_BACKEND", "threads", 1);
+	*errors[_i].error = errors[_i].value;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), errors[_i].value);
+	assert_no_ring(fds);
+}
+END_TEST
+
+START_TEST(setup_is_enomem_whichever_allocation_fails)
+{
+	unsigned fds = nbtest_open_fds(), nth;
+	int ret;
+
+	setenv("NBREAD_BACKEND", "threads", 1);
+	for (nth = 1;; nth++) {
+		fake_fail_alloc(nth);
+		ret = nbread_queue_init(8, &ring, 0);
+		if (!fake_alloc_failed())
+			break;
+		ck_assert_int_eq(ret, -ENOMEM);
+		assert_no_ring(fds);
+	}
+	ck_assert_int_eq(ret, 0);
+	ck_assert_uint_gt(nth, 2);
+	nbread_queue_exit(&ring);
+	assert_no_ring(fds);
+}
+END_TEST
+
+START_TEST(a_read_is_enomem_whichever_allocation_fails)
+{
+	static struct iovec iov[20];
+	struct nbread_sqe *sqe;
+	unsigned i, nth, failed = 0;
+
+	thr_start(8, 1);
+	for (i = 0; i < 20; i++)
+		iov[i] = (struct iovec){ thr_buf + i * 100, 100 };
+	for (nth = 1; nth == failed + 1; nth++) {
+		/* More vectors, and fewer, than fit without an allocation of their own. */
+		sqe = nbread_get_sqe(&thr_ring);
+		nbread_prep_readv(sqe, thr_file.fd, iov, nth % 2 ? 20 : 3, 0);
+		sqe->flags = NBREAD_SQE_ASYNC;
+		fake_fail_alloc((nth + 1) / 2);
+		nbread_submit(&thr_ring);
+		failed += fake_alloc_failed();
+		thr_ends(0, nth == failed ? -ENOMEM : nth % 2 ? 2000 : 300);
+	}
+	/* The vectors and the job, of either. */
+	ck_assert_uint_eq(failed, 4);
+	thr_right(nth % 2 ? 300 : 2000, 0);
+	thr_settled(1);
+	thr_end();
+}
+END_TEST
+
+START_TEST(exit_leaves_a_thread_with_its_read_and_the_thread_takes_all_along)
+{
+	struct nbread_sqe *sqe;
+	unsigned fds;
+
+	thr_start(8, 2);
+	fds = nbtest_open_fds();
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
+	fake_hold(FAKE_READ);
+	thr_async(PG, 0, 1);
+	sqe = thr_async(PG, PG, 2);
+	sqe->flags |= NBREAD_SQE_FIXED_FILE;
+	sqe->fd = 0;
+	thr_async(PG, 2 * PG, 3);
+	thr_submit(3);
+	fake_wait_held(FAKE_READ, 2);
+	nbread_queue_exit(&thr_ring);
+	/* The arena and the page of the owner stay, and what the reads need. */
+	ck_assert_uint_eq(fake.portable_maps, 2);
+	fake_let_go(FAKE_READ);
+	fake_wait_threads(0);
+	ck_assert_uint_eq(fake.portable_maps, 0);
+	ck_assert_uint_lt(nbtest_open_fds(), fds);
+	ck_assert_uint_eq(fake.blocking_reads, 2);
+	ck_assert_uint_eq(fake.copies, 0);
+	thr_untouched(3 * PG, 0);
+	thr_end();
+}
+END_TEST
+
+static bool exited;
+
+static void *leave(void *arg)
+{
+	nbread_queue_exit(&thr_ring);
+	__atomic_store_n(&exited, true, __ATOMIC_SEQ_CST);
+	/* Whoever would write to it now writes to memory of somebody else. */
+	memset(thr_buf, THR_POISON, sizeof(thr_buf));
+	return arg;
+}
+
+static const struct {
+	const char *name;
+	unsigned reads;
+	size_t len;
+} copying[] = {
+	{ "exit_waits_for_a_copy_to_the_programs_memory", 1, PG },
+	{ "exit_waits_for_a_copy_of_a_piece_and_for_no_more_of_them", 1, 2 * THR_CHUNK },
+	{ "exit_waits_for_all_copies", 3, PG },
+};
+
+START_TEST(exit_during_copies)
+{
+	pthread_t thread;
+	unsigned i;
+
+	thr_start(8, 3);
+	fake_hold(FAKE_COPY);
+	for (i = 0; i < copying[_i].reads; i++)
+		thr_async(copying[_i].len, i * PG, i)->deadline_ns = fake.now_ns + SEC;
+	thr_submit(copying[_i].reads);
+	fake_wait_held(FAKE_COPY, copying[_i].reads);
+	ck_assert_int_eq(pthread_create(&thread, NULL, leave, NULL), 0);
+	fake_wait_blocked(1);
+	for (i = 0; i < copying[_i].reads; i++) {
+		ck_assert(!__atomic_load_n(&exited, __ATOMIC_SEQ_CST));
+		fake_let_some_go(FAKE_COPY, 1);
+	}
+	pthread_join(thread, NULL);
+	fake_wait_threads(0);
+	ck_assert_uint_eq(fake.portable_maps, 0);
+	ck_assert_uint_eq(fake.copies, copying[_i].reads);
+	thr_untouched(sizeof(thr_buf), 0);
+	thr_end();
+}
+END_TEST
+
+START_TEST(exit_sends_threads_without_work_and_the_watch_home)
+{
+	thr_start(8, 2);
+	thr_async(PG, 0, 1)->deadline_ns = fake.now_ns + SEC;
+	thr_submit(1);
+	thr_ends(1, PG);
+	fake_wait_asleep(2);
+	/* thr_end() waits until they are gone; their clock stands still. */
+	thr_end();
+}
+END_TEST
+
+START_TEST(exit_drops_what_waits_and_its_deadlines)
+{
+	unsigned i;
+
+	fake.kernel = 6 << 8 | 1;
+	thr_start(32, 1);
+	fake_hold(FAKE_READ);
+	for (i = 0; i < 20; i++)
+		thr_async(PG, i * PG, i)->deadline_ns = fake.now_ns + i % 3 * SEC + SEC;
+	thr_submit(20);
+	fake_wait_held(FAKE_READ, 1);
+	/* Readahead has no place in the queue, but waits as well. */
+	fake.nowait_error = -EAGAIN;
+	thr_prep(PG, 0, 20)->flags = NBREAD_SQE_CACHED;
+	thr_submit(1);
+	fake_wait_asleep(1);
+	nbread_queue_exit(&thr_ring);
+	fake_advance(2 * SEC);
+	fake_let_go(FAKE_READ);
+	fake_wait_threads(0);
+	ck_assert_uint_eq(fake.blocking_reads, 1);
+	ck_assert_uint_eq(fake.readaheads, 0);
+	thr_untouched(20 * PG, 0);
+	thr_end();
+}
+END_TEST
+
+static void let_go_of_reads(void)
+{
+	fake_let_go(FAKE_READ);
+}
+
+START_TEST(a_drain_waits_for_held_reads_and_ends_in_time)
+{
+	thr_start(8, 1);
+	fake_hold(FAKE_READ);
+	thr_async(PG, 0, 1);
+	thr_async(PG, PG, 2);
+	thr_submit(2);
+	fake_wait_held(FAKE_READ, 1);
+	ck_assert_int_eq(nbread_queue_drain_ns(&thr_ring, SEC), -ETIME);
+	ck_assert_uint_eq(fake.now_ns, 6 * SEC);
+	/* A ring that is not drained is not given up. */
+	ck_assert_int_eq(nbread_queue_exit_drain_ns(&thr_ring, SEC), -ETIME);
+	ck_assert_int_eq(nbread_cancel64(&thr_ring, 1, 0), 1);
+	fake.during_wait = let_go_of_reads;
+	ck_assert_int_eq(nbread_queue_drain_ns(&thr_ring, -1), 0);
+	thr_posted(1, -ECANCELED);
+	thr_posted(2, PG);
+	thr_settled(1);
+	/* What a thread still has of a read that ended is not waited for. */
+	fake_hold(FAKE_READ);
+	thr_async(PG, 2 * PG, 3);
+	thr_submit(1);
+	fake_wait_held(FAKE_READ, 1);
+	ck_assert_int_eq(nbread_cancel64(&thr_ring, 3, 0), 1);
+	ck_assert_int_eq(nbread_queue_exit_drain_ns(&thr_ring, -1), 0);
+	fake_let_go(FAKE_READ);
+	fake_wait_threads(0);
+	thr_untouched(PG, 2 * PG);
+	thr_end();
+}
+END_TEST
+
+Suite *check_threads_leave_suite(void)
+{
+	Suite *s = suite_create("threads_leave");
+
+	nbtest_add_table(s, setup_that_lacks_something, lacks);
+	nbtest_add_table(s, setup_error, errors);
+	nbtest_add(s, setup_is_enomem_whichever_allocation_fails);
+	nbtest_add(s, a_read_is_enomem_whichever_allocation_fails);
+	nbtest_add(s, exit_leaves_a_thread_with_its_read_and_the_thread_takes_all_along);
+	nbtest_add_table(s, exit_during_copies, copying);
+	nbtest_add(s, exit_sends_threads_without_work_and_the_watch_home);
+	nbtest_add(s, exit_drops_what_waits_and_its_deadlines);
+	nbtest_add(s, a_drain_waits_for_held_reads_and_ends_in_time);
+	return s;
+}
