@@ -157,6 +157,8 @@ void nb_req_set_timer(struct nb_ctx *ctx, ktime_t at);
 void nb_req_heed_deadline(struct nb_req *req);
 bool nb_req_forget_deadline(struct nb_req *req);
 void nb_req_free(struct nb_req *req);
+void nb_req_recycle(struct nb_ctx *ctx, struct nb_req *req);
+void nb_req_free_spare(struct nb_ctx *ctx);
 bool nb_req_unlist(struct nb_req *req);
 int nb_req_end_err(const struct nb_req *req);
 

@@ -30,6 +30,7 @@ static void nb_ctx_free(struct work_struct *work)
 		destroy_workqueue(ctx->helper_wq);
 	if (ctx->wq)
 		destroy_workqueue(ctx->wq);
+	nb_req_free_spare(ctx);
 	nb_sq_free(ctx->sq);
 	nb_ring_free(ctx->ring);
 	if (ctx->user)
@@ -60,6 +61,7 @@ struct nb_ctx *nb_ctx_create(void)
 	spin_lock_init(&ctx->cq_lock);
 	spin_lock_init(&ctx->req_lock);
 	INIT_LIST_HEAD(&ctx->reqs);
+	init_llist_head(&ctx->spare);
 	init_llist_head(&ctx->ready);
 	spin_lock_init(&ctx->wait_lock);
 	INIT_LIST_HEAD(&ctx->sleepers);

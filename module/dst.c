@@ -69,11 +69,16 @@ void nb_dst_write(const struct nb_dst *dst, size_t done, const void *from, size_
 	const struct nb_buf *buf = dst->buf;
 	size_t at = dst->addr - buf->addr + done, n, skip;
 	u32 i = find_piece(buf, at);
+	void *to;
 
 	for (; bytes; i++, at += n, from += n, bytes -= n) {
 		skip = at - buf->start[i];
 		n = min_t(size_t, bytes, buf->bv[i].bv_len - skip);
-		memmove(page_address(buf->bv[i].bv_page) + buf->bv[i].bv_offset + skip, from, n);
+		to = page_address(buf->bv[i].bv_page) + buf->bv[i].bv_offset + skip;
+		if (unlikely(to < from + n && from < to + n))
+			memmove(to, from, n);
+		else
+			memcpy(to, from, n);
 	}
 }
 

@@ -188,6 +188,8 @@ struct nb_ctx {
 	struct work_struct expire_work;
 	u64 timeout_ns;
 	s64 clock_offset;
+	struct llist_head spare; /* taken from under lock; see request.c */
+	atomic_t nr_spare;
 
 	struct nb_event __rcu *event;
 

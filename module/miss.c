@@ -93,21 +93,22 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 static ssize_t arm(struct nb_req *req)
 {
 	struct file *file = req->file;
+	/* As init_sync_kiocb(), without its look at current's ioprio, which is for direct I/O. */
+	struct kiocb kiocb = {
+		.ki_filp = file,
+		.ki_flags = file->f_iocb_flags | IOCB_WAITQ,
+		.ki_waitq = &req->waiter,
+		.ki_pos = req->pos + req->done,
+	};
 	unsigned int noio;
 	struct iov_iter iter;
-	struct kiocb kiocb;
 	ssize_t ret;
 
+	if (kiocb.ki_flags & IOCB_DIRECT)
+		return -EOPNOTSUPP;
 	init_waitqueue_func_entry(&req->waiter.wait, nb_wake);
 	INIT_LIST_HEAD(&req->waiter.wait.entry);
 	req->more = req->dst.len - req->done > PAGE_SIZE;
-
-	init_sync_kiocb(&kiocb, file);
-	if (kiocb.ki_flags & IOCB_DIRECT)
-		return -EOPNOTSUPP;
-	kiocb.ki_flags |= IOCB_WAITQ;
-	kiocb.ki_waitq = &req->waiter;
-	kiocb.ki_pos = req->pos + req->done;
 	nb_dst_iter(&req->dst, req->done, &iter);
 
 	/*

@@ -6,7 +6,8 @@
  * those that still owe a CQE, and the tree of those of them that have a deadline. A
  * leaf: it calls ctx.c for the reference, no more.
  * Callers: submit.c (alloc), miss.c, worker.c, cancel.c, deadline.c and complete.c.
- * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here.
+ * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here; nb_ctx.lock
+ * is held for alloc.
  *
  * What a request holds, from alloc to free: its file, the submitter's
  * credentials and io cgroup, its copy of the vectors or a reference to its registered
@@ -23,6 +24,12 @@
 
 #include "internal.h"
 
+/*
+ * So many ended requests a ring keeps for its next misses, whoever they were charged to.
+ * None where KASAN watches who uses a request after its end.
+ */
+#define NB_SPARE (IS_ENABLED(CONFIG_KASAN) ? 0 : 64)
+
 static struct kmem_cache *nb_req_cache;
 
 /* The io cgroup that a read of @ctx (NULL: of the caller) is for, with a reference, or NULL. */
@@ -37,6 +44,23 @@ struct cgroup_subsys_state *nb_get_io_cgroup(const struct nb_ctx *ctx)
 #else
 	return NULL;
 #endif
+}
+
+/* One that ended, or new memory; zeroed. */
+static struct nb_req *take_memory(struct nb_ctx *ctx)
+{
+	struct llist_node *node;
+	struct nb_req *req;
+
+	/* The one who takes: llist_del_first() is for no more. */
+	lockdep_assert_held(&ctx->lock);
+	node = llist_del_first(&ctx->spare);
+	if (!node)
+		return kmem_cache_zalloc(nb_req_cache, GFP_KERNEL_ACCOUNT);
+	atomic_dec(&ctx->nr_spare);
+	req = llist_entry(node, struct nb_req, lnode);
+	memset(req, 0, sizeof(*req));
+	return req;
 }
 
 /**
@@ -56,7 +80,7 @@ struct nb_req *nb_req_alloc(struct nb_ctx *ctx, const struct nb_file *nf, struct
 
 	if (!nb_user_get_req(ctx->user))
 		return NULL;
-	req = kmem_cache_zalloc(nb_req_cache, GFP_KERNEL_ACCOUNT);
+	req = take_memory(ctx);
 	if (!req) {
 		nb_user_put_req(ctx->user);
 		return NULL;
@@ -162,8 +186,8 @@ int nb_req_end_err(const struct nb_req *req)
 	return req->end_err;
 }
 
-/* Free a request that is on no list, no queue and no wait queue. Does not sleep. */
-void nb_req_free(struct nb_req *req)
+/* Give back what a request holds, but for its memory. */
+static void release(struct nb_req *req)
 {
 	if (req->blkcg)
 		css_put(req->blkcg);
@@ -174,8 +198,42 @@ void nb_req_free(struct nb_req *req)
 		nb_buf_put(req->dst.buf);
 	fput(req->file);
 	nb_user_put_req(req->user);
+}
+
+/* Free a request that is on no list, no queue and no wait queue. Does not sleep. */
+void nb_req_free(struct nb_req *req)
+{
+	release(req);
 	kmem_cache_free(nb_req_cache, req);
 	module_put(THIS_MODULE);
+}
+
+/**
+ * nb_req_recycle() - the same, of a request whose ring may want another
+ * @ctx: the ring, of which the caller holds a reference
+ * @req: the request
+ */
+void nb_req_recycle(struct nb_ctx *ctx, struct nb_req *req)
+{
+	/* Some at a time may get by, one for each CPU: it is no more than a measure. */
+	if (atomic_read(&ctx->nr_spare) >= NB_SPARE) {
+		nb_req_free(req);
+		return;
+	}
+	release(req);
+	/* Before the push: who takes it counts it off. */
+	atomic_inc(&ctx->nr_spare);
+	llist_add(&req->lnode, &ctx->spare);
+	module_put(THIS_MODULE); /* the context holds one */
+}
+
+/* A context ends: nobody takes of them any more. */
+void nb_req_free_spare(struct nb_ctx *ctx)
+{
+	struct nb_req *req, *next;
+
+	llist_for_each_entry_safe(req, next, llist_del_all(&ctx->spare), lnode)
+		kmem_cache_free(nb_req_cache, req);
 }
 
 int __init nb_req_init(void)
