@@ -141,6 +141,8 @@ struct nb_part {
  * @expire_work: ends what is late
  * @timeout_ns:	for reads without a deadline of their own, 0: none; set by SETUP
  * @clock_offset: see nb_clock_offset(); set by SETUP
+ * @spare:	memory of ended requests, see request.c
+ * @nr_spare:	about how many
  * @event:	the registered eventfd, see event.c, or NULL; RCU
  * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
@@ -188,7 +190,7 @@ struct nb_ctx {
 	struct work_struct expire_work;
 	u64 timeout_ns;
 	s64 clock_offset;
-	struct llist_head spare; /* taken from under lock; see request.c */
+	struct llist_head spare; /* taken off under lock */
 	atomic_t nr_spare;
 
 	struct nb_event __rcu *event;

@@ -5,7 +5,8 @@
  * Role: allocate and free a request with all that it holds, and keep the list of
  * those that still owe a CQE, and the tree of those of them that have a deadline. A
  * leaf: it calls ctx.c for the reference, no more.
- * Callers: submit.c (alloc), miss.c, worker.c, cancel.c, deadline.c and complete.c.
+ * Callers: submit.c (alloc), miss.c, worker.c, cancel.c, deadline.c and complete.c; ctx.c
+ * for its end.
  * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here; nb_ctx.lock
  * is held for alloc.
  *
@@ -211,11 +212,11 @@ void nb_req_free(struct nb_req *req)
 /**
  * nb_req_recycle() - the same, of a request whose ring may want another
  * @ctx: the ring, of which the caller holds a reference
- * @req: the request
+ * @req: the request; its work was never queued
  */
 void nb_req_recycle(struct nb_ctx *ctx, struct nb_req *req)
 {
-	/* Some at a time may get by, one for each CPU: it is no more than a measure. */
+	/* Tasks that are here at a time may all get by: it is no more than a measure. */
 	if (atomic_read(&ctx->nr_spare) >= NB_SPARE) {
 		nb_req_free(req);
 		return;

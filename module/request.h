@@ -63,7 +63,8 @@ enum {
  * @node:	in ctx->reqs while it owes a CQE, under req_lock
  * @dnode:	in ctx->deadlines, likewise, if it has a @deadline and that is not over
  * @deadline:	point of CLOCK_MONOTONIC, or KTIME_MAX
- * @lnode:	in ctx->ready (READY, or DETACHED since) or the reaper's list (DETACHED)
+ * @lnode:	in ctx->ready (READY, or DETACHED since), the reaper's list (DETACHED), or, after
+ *		its end, ctx->spare
  * @cred:	of who submitted
  * @blkcg:	io cgroup of who submitted, or NULL
  *
