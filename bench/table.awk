@@ -113,6 +113,56 @@ function published(g,    c, a, w, p)
 	printf "%-34s %9.2fs %8.2f %10.2f\n", "callback on the page (here nbread)", 9.283, 1, 1
 }
 
+# over A B: A / B, "" without both.
+function over(a, b)
+{
+	return a == "" || b == "" || !b ? "" : a / b
+}
+
+function less(a, b)
+{
+	return a == "" || b == "" ? "" : a - b
+}
+
+# The second witness: the same reads by fio. What fio does itself is in each of its figures.
+function fio(g,    w, name, unit, i, e, t, own, a, b, base_a, base_b, factor)
+{
+	for (w = 1; w <= 2; w++) {
+		name = w == 1 ? "cached_random" : "cold_random"
+		if (!has(g, "fio_" name))
+			continue
+		unit = w == 1 && icount[g] == "true" ? "instructions" : "microseconds"
+		factor = unit == "instructions" ? 1 : 0.001
+		printf "\nfio and this bench: %s 4 KiB, depth 32, %s a read.\n", w == 1 ? "cached" : "cold", unit
+		head("engine", "fio|bench|fio - bench|fio: +|bench: +|fio: x|bench: x" (w == 1 ? "|own off: x" : ""))
+		t = (w == 1 ? "insns_per_op " : "ns_per_op ")
+		base_a = scaled(g, t "fio_" name " 4096 32 1 1 nbread", factor)
+		base_b = scaled(g, t name " 4096 32 1 1 nbread", factor)
+		for (i = 1; i <= nr_engines; i++) {
+			e = engines[i]
+			a = scaled(g, t "fio_" name " 4096 32 1 1 " e, factor)
+			b = scaled(g, t name " 4096 32 1 1 " e, factor)
+			if (a == "")
+				continue
+			own = scaled(g, t "fio_" name " 4096 32 1 1 null" (e == "pread" ? "_sync" : ""), factor)
+			column[1] = a
+			column[2] = b
+			column[3] = less(a, b)
+			column[4] = b == "" || e == "nbread" ? "" : less(a, base_a)
+			column[5] = b == "" || e == "nbread" ? "" : less(b, base_b)
+			column[6] = b == "" ? "" : over(a, base_a)
+			column[7] = over(b, base_b)
+			column[8] = b == "" ? "" : over(less(a, own),
+				less(base_a, scaled(g, t "fio_" name " 4096 32 1 1 null", factor)))
+			line(e)
+		}
+	}
+	if (has(g, "fio_cached_random")) {
+		print "'+': above nbread, 'x': times nbread, each by that program. 'null' reads nothing: what fio does"
+		print "itself for a read ('null_sync': for one at a time). 'own off': the ratio without that."
+	}
+}
+
 function mix(g,    e, i, f)
 {
 	printf "\nThe mix of the first seed: 16 KiB; f1 random and mostly cached, f2 random, f3 sequential.\n"
@@ -229,6 +279,7 @@ function all_of(g, set)
 		if (has(g, "mix_f1"))
 			mix(g)
 		published(g)
+		fio(g)
 	}
 	judge(g)
 }
@@ -246,6 +297,8 @@ function one_part(g, set)
 		mix(g)
 	if (part == "published")
 		published(g)
+	if (part == "fio")
+		fio(g)
 	if (part == "brief")
 		brief(g)
 	if (part == "depths")
