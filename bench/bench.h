@@ -128,6 +128,8 @@ uint64_t process_cpu_ns(void);
 uint64_t machine_cpu_ns(void);
 /* Voluntary and involuntary, of this process. */
 uint64_t context_switches(void);
+/* Of all tasks of the machine, since it was started. */
+uint64_t machine_switches(void);
 /* Under -icount shift=0 the guest's clock goes on by 1 ns with each instruction. */
 bool clock_counts_instructions(void);
 
@@ -173,6 +175,7 @@ struct cell {
 	unsigned int ops; /* of a run; 0: what suits the workload */
 	const struct engine *const *engines;
 	unsigned int nr_engines;
+	bool switches; /* those of the whole machine too, and what is left without them */
 };
 
 struct figures;
@@ -180,6 +183,7 @@ struct figures;
 /** struct take - what a run took */
 struct take {
 	uint64_t ns, cpu, machine, switches;
+	uint64_t all_switches; /* of the machine, where that was asked for */
 };
 
 /* @machine: also what all tasks of the machine took, which costs a moment. */
@@ -193,6 +197,10 @@ void measure(const struct cell *c, struct figures *f);
 int measure_steady(const struct cell *c, const char *prefix);
 
 bool measure_and_report(const struct cell *c);
+
+/* switch.c: of one switch from a task to another, on one CPU. */
+double switch_ns(void);
+
 /* child.c */
 /** struct turn - what a process does: run @nr of the runs of an engine */
 struct turn {
@@ -223,6 +231,9 @@ enum metric {
 	CPU_NS_PER_OP,
 	MACHINE_CPU_NS_PER_OP,
 	CONTEXT_SWITCHES,
+	MACHINE_SWITCHES,
+	SWITCH_NS,
+	SWITCHLESS_INSNS_PER_OP,
 	BANDWIDTH_KIB_S,
 	INLINE_SHARE,
 	HOT_SHARE, /* of the reads: resident before the run */

@@ -12,6 +12,8 @@
  *	--engine E,...	default: all that serve the workload; '-E': not this one
  *	--runs N	of each engine; default 5
  *	--ops N		reads of a run; mix: milliseconds of a run
+ *	--switches	of cached_random: also the switches of the whole machine, and the
+ *			instructions without them
  *	--where DIR	a folder of the file system to read from, or a block device
  *	--out FILE	where objects of results.json are appended, one a line
  *	--steady P	no figures: the reads of one engine again and again, for bench/profile;
@@ -168,6 +170,7 @@ int main(int argc, char **argv)
 		{ "ops", required_argument, NULL, 'n' },
 		{ "where", required_argument, NULL, 'D' },
 		{ "out", required_argument, NULL, 'o' },
+		{ "switches", no_argument, NULL, 'x' },
 		{ "steady", required_argument, NULL, 'S' },
 		{ "list", no_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
@@ -212,6 +215,9 @@ int main(int argc, char **argv)
 			break;
 		case 'o':
 			out = optarg;
+			break;
+		case 'x':
+			c.switches = true;
 			break;
 		case 'S':
 			steady = optarg;

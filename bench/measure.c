@@ -44,6 +44,21 @@ void take_end(struct take *t, bool machine)
 	t->machine = machine && t->machine ? machine_cpu_ns() - t->machine : 0;
 }
 
+/*
+ * What is left of a read if the switches are taken off, each at what one costs by itself.
+ * Measured anew in each run, since it is not the same on each machine.
+ */
+static void note_switches(const struct take *t, double ops, struct figures *f)
+{
+	double each = switch_ns();
+
+	figure(f, MACHINE_SWITCHES, (double)t->all_switches);
+	figure(f, SWITCH_NS, each);
+	if (counted)
+		figure(f, SWITCHLESS_INSNS_PER_OP,
+		       ((double)t->ns - each * (double)t->all_switches) / ops);
+}
+
 static void note(const struct cell *c, const struct take *t, struct figures *f)
 {
 	double ops = (double)job[0].nr_ops * c->threads;
@@ -57,6 +72,8 @@ static void note(const struct cell *c, const struct take *t, struct figures *f)
 	if (t->machine)
 		figure(f, MACHINE_CPU_NS_PER_OP, (double)t->machine / ops);
 	figure(f, CONTEXT_SWITCHES, (double)t->switches);
+	if (c->switches && c->threads == 1 && !job[0].cold)
+		note_switches(t, ops, f);
 	figure(f, BANDWIDTH_KIB_S, ops * c->len / 1024 * 1e9 / (double)t->ns);
 	if (job[0].e->flags & E_TELLS_HITS)
 		figure(f, INLINE_SHARE, (double)job[0].inline_hits / job[0].nr_ops);
@@ -140,9 +157,11 @@ static int run_cached(const struct cell *c, struct take *t)
 		return -1;
 	ret = warm_up(&job[0]);
 	if (!ret) {
+		t->all_switches = c->switches ? machine_switches() : 0;
 		take_begin(t, false);
 		ret = drive_batches(&job[0]);
 		take_end(t, false);
+		t->all_switches = c->switches ? machine_switches() - t->all_switches : 0;
 	}
 	job_close(&job[0]);
 	return ret;

@@ -44,6 +44,11 @@ place_up()
 		null_disk 1 4000000 1024
 		mount_on slow /dev/nullb1
 		;;
+	worker)
+		# Of bench/profile: all that is read there goes to a worker, in 6.1.
+		local fs=f2fs
+		mount_on worker "$NBREAD_SCRATCH"
+		;;
 	*) echo "bench/plan: no such place: $at" >&2; exit 2 ;;
 	esac
 }

@@ -17,6 +17,7 @@ function get(key,    text)
 	if (!(group in release)) {
 		groups[++nr_groups] = group
 		release[group] = get("release")
+		fs[group] = get("fs")
 		cpu[group] = get("cpu")
 		cpus[group] = get("cpus")
 		icount[group] = get("icount")

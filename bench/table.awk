@@ -163,6 +163,28 @@ function fio(g,    w, name, unit, i, e, t, own, a, b, base_a, base_b, factor)
 	}
 }
 
+# A file that the module leaves to a worker, though all of it is cached.
+function worker(g,    e, i, k, m, left)
+{
+	printf "\nA cached read of 4 KiB of a file that is left to a worker (%s), instructions of all tasks.\n", fs[g]
+	head("engine", "depth 1|switches|without|/ pread|depth 32|switches|without|/ pread")
+	for (i = 1; i <= nr_engines; i++) {
+		e = engines[i]
+		for (k = 0; k < 2; k++) {
+			m = "cached_random 4096 " (k ? 32 : 1) " 1 1 "
+			left = best(g, "switchless_insns_per_op " m e)
+			column[4 * k + 1] = best(g, "insns_per_op " m e)
+			column[4 * k + 2] = over(best(g, "machine_switches " m e), ops[g, "machine_switches " m e])
+			column[4 * k + 3] = left
+			column[4 * k + 4] = over(left, best(g, "insns_per_op " m "pread"))
+		}
+		line(e)
+	}
+	printf "'switches': of the machine, for each read; 'without': less %s for each, which is what one costs\n",
+		number(best(g, "switch_ns cached_random 4096 32 1 1 pread"))
+	print "where two threads wake each other by futex, without the system calls of that."
+}
+
 function mix(g,    e, i, f)
 {
 	printf "\nThe mix of the first seed: 16 KiB; f1 random and mostly cached, f2 random, f3 sequential.\n"
@@ -272,6 +294,8 @@ function all_of(g, set)
 {
 	if (set == "smp") {
 		depths(g)
+	} else if (set == "worker") {
+		worker(g)
 	} else {
 		cached(g)
 		if (has(g, "cold_random"))
@@ -287,6 +311,10 @@ function all_of(g, set)
 # part GROUP SET: what bench/table was asked for, of a group that has it.
 function one_part(g, set)
 {
+	if (part == "worker" && set == "worker") {
+		worker(g)
+		judge(g)
+	}
 	if (part ~ /^(depths|targets-smp|about-smp)$/ ? set != "smp" : set != "counted" && set != "here")
 		return
 	if (part == "cached")
