@@ -134,7 +134,7 @@ function fio(g,    w, name, unit, i, e, t, own, a, b, base_a, base_b, factor)
 		unit = w == 1 && icount[g] == "true" ? "instructions" : "microseconds"
 		factor = unit == "instructions" ? 1 : 0.001
 		printf "\nfio and this bench: %s 4 KiB, depth 32, %s a read.\n", w == 1 ? "cached" : "cold", unit
-		head("engine", "fio|bench|fio - bench|fio: +|bench: +|fio: x|bench: x" (w == 1 ? "|own off: x" : ""))
+		head("engine", "fio|bench|fio - bench|fio: +|bench: +|fio: x|bench: x|own off: x")
 		t = (w == 1 ? "insns_per_op " : "ns_per_op ")
 		base_a = scaled(g, t "fio_" name " 4096 32 1 1 nbread", factor)
 		base_b = scaled(g, t name " 4096 32 1 1 nbread", factor)
