@@ -8,6 +8,7 @@
 #include <string.h>
 #include <linux/nbread.h>
 
+#define PAGE 4096u
 #define load(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
 
 /* What one unit may hold: sampled before the read, completed after it. */
@@ -168,6 +169,11 @@ static uint32_t up_to(uint64_t size, const struct answer *a)
  * The file had sizes between two bounds during the read (a write that extends
  * it grows it in steps), so a whole answer has a length between two bounds:
  * one length exactly when the size did not change.
+ *
+ * Up to 6.12 tmpfs's own read, which a worker does, looks at the size once more when it has
+ * the page, and only asks whether the file ends in that very page: a truncation in between
+ * to an earlier page has it deliver the page's rest too, behind what ever was the end
+ * (shmem_file_read_iter(); pread(2) does the same).
  */
 static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most, struct fault *why)
 {
@@ -186,6 +192,10 @@ static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most
 	}
 	*least = up_to(min, a);
 	*most = up_to(max, a);
+	if (a->m->pageout && min < max && !(a->have_flags && !(a->flags & NBREAD_CQE_PUNTED))) {
+		max = (max + PAGE - 1) / PAGE * PAGE;
+		*most = up_to(max < a->m->max ? max : a->m->max, a);
+	}
 	why->raced = *least != *most;
 }
 

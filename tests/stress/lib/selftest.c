@@ -108,6 +108,26 @@ static void raced_answer(void)
 	put(18, model_word(&m, OFF / 8 + 18, 3));
 }
 
+/* A truncation to an earlier page is on its way; tmpfs delivers all of what was the last one. */
+static void page_answer(void)
+{
+	const uint64_t size = SIZE - 1000;
+	uint32_t seq;
+
+	right_answer();
+	m.pageout = true;
+	seq = model_begin(&m, size, m.max, true, size);
+	model_end(&m, seq, size, m.max, true);
+	a.off = SIZE - 4096;
+	model_sample(&m, &a);
+	buffer_poison(&a);
+	model_fill(&m, a.off, 4096 - 1000, 3, buf());
+	memset(buf() + 4096 - 1000, 0, 1000);
+	a.res = 4096;
+	a.flags = NBREAD_CQE_PUNTED;
+	model_begin(&m, 4096, m.max, true, 4096);
+}
+
 static void missed_answer(void)
 {
 	right_answer();
@@ -258,6 +278,19 @@ static void raced_zero(void)
 	put(17, 0);
 }
 
+static void no_worker(void)
+{
+	a.flags = 0;
+}
+static void on_disk(void)
+{
+	m.pageout = false;
+}
+static void page_stale(void)
+{
+	put((4096 - 1000) / 8 + 3, model_word(&m, (a.off + 4096 - 1000) / 8 + 3, 3));
+}
+
 static const struct {
 	const char *name;
 	void (*make)(void);
@@ -269,6 +302,7 @@ static const struct {
 	{ "passes_a_right_answer_of_a_quiet_file", quiet, nothing, true },
 	{ "passes_zeroes_after_truncate_and_extension", cut_answer, nothing, true },
 	{ "passes_old_and_new_words_during_a_write", raced_answer, nothing, true },
+	{ "passes_the_rest_of_a_page_of_tmpfs_during_a_truncation", page_answer, nothing, true },
 	{ "passes_a_miss", missed_answer, nothing, true },
 	{ "passes_the_leading_part_of_a_cached_read", right_answer, cached_short, true },
 	{ "flags_a_flipped_bit", right_answer, bit, false },
@@ -300,6 +334,9 @@ static const struct {
 	{ "flags_a_torn_word", raced_answer, torn, false },
 	{ "flags_a_stale_generation_during_a_write", raced_answer, raced_older, false },
 	{ "flags_zeroes_during_a_write", raced_answer, raced_zero, false },
+	{ "flags_the_rest_of_a_page_that_no_worker_read", page_answer, no_worker, false },
+	{ "flags_the_rest_of_a_page_of_a_disk", page_answer, on_disk, false },
+	{ "flags_what_was_cut_off_in_the_rest_of_a_page", page_answer, page_stale, false },
 };
 
 /* This program with a faulty engine must fail, with a sound one pass. */
