@@ -112,12 +112,10 @@ static void raced_answer(void)
 static void page_answer(void)
 {
 	const uint64_t size = SIZE - 1000;
-	uint32_t seq;
 
 	right_answer();
 	m.pageout = true;
-	seq = model_begin(&m, size, m.max, true, size);
-	model_end(&m, seq, size, m.max, true);
+	model_end(&m, model_begin(&m, size, m.max, true, size), size, m.max, true);
 	a.off = SIZE - 4096;
 	model_sample(&m, &a);
 	buffer_poison(&a);
