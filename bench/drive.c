@@ -153,6 +153,9 @@ int drive_stream(struct job *j, uint64_t until, bool split)
 		s.free[s.n] = (uint16_t)(depth - 1 - s.n);
 		s.n++;
 	}
+	/* An engine that failed left some. */
+	for (k = 0; k < j->nr_ops; k++)
+		j->ops[k].flying = false;
 	for (;;) {
 		if (until && next == j->nr_ops)
 			next = 0;

@@ -100,6 +100,9 @@ static int run(struct job *j, struct op *op, unsigned int n, unsigned int min)
 
 	for (; op < end; op++) {
 		sqe = nbread_get_sqe(&w->ring);
+		/* A thread posts what it read before it tells what it took. */
+		if (!sqe && nbread_submit(&w->ring) >= 0 && nbread_sqring_wait(&w->ring) >= 0)
+			sqe = nbread_get_sqe(&w->ring);
 		if (!sqe)
 			return job_fail(j, "the submission queue is full", 0);
 		nbread_prep_read(sqe, w->sqe_flags ? (int)op->file : op->fd, op->buf, op->len,

@@ -109,7 +109,12 @@ static int run(struct job *j, struct op *op, unsigned int n, unsigned int min)
 
 	for (; op < end; op++) {
 		sqe = io_uring_get_sqe(&w->ring);
-		/* What ended has left the queue, and no more than its size is in flight. */
+		/*
+		 * What ended has left the queue, and no more than its size is in flight; but
+		 * a thread posts what it read before it tells what it took.
+		 */
+		if (!sqe && io_uring_submit(&w->ring) >= 0 && io_uring_sqring_wait(&w->ring) >= 0)
+			sqe = io_uring_get_sqe(&w->ring);
 		if (!sqe)
 			return job_fail(j, "the submission queue is full", 0);
 		if (w->fixed_buffer)
