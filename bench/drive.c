@@ -22,12 +22,16 @@ void job_buffers(struct job *j)
 	for (i = 0; i < j->nr_ops; i++) {
 		j->ops[i].slot = (uint16_t)(i % j->depth);
 		j->ops[i].buf = j->mem + (size_t)j->ops[i].slot * MAX_LEN;
-		j->ops[i].flying = false;
 	}
 }
 
 int job_open(struct job *j)
 {
+	unsigned int i;
+
+	/* An engine that failed left some. */
+	for (i = 0; i < j->nr_ops; i++)
+		j->ops[i].flying = false;
 	j->bad = 0;
 	j->why = NULL;
 	j->err = 0;
@@ -153,9 +157,6 @@ int drive_stream(struct job *j, uint64_t until, bool split)
 		s.free[s.n] = (uint16_t)(depth - 1 - s.n);
 		s.n++;
 	}
-	/* An engine that failed left some. */
-	for (k = 0; k < j->nr_ops; k++)
-		j->ops[k].flying = false;
 	for (;;) {
 		if (until && next == j->nr_ops)
 			next = 0;

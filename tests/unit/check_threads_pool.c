@@ -133,7 +133,8 @@ START_TEST(a_read_more_than_threads_without_work_makes_one_more)
 }
 END_TEST
 
-START_TEST(threads_without_work_go_after_a_while_and_give_their_memory_back)
+/* Three threads, each of which has read once and waits for more. */
+static void start_with_three_idle(void)
 {
 	thr_start(8, 3);
 	fake_hold(FAKE_READ);
@@ -142,6 +143,11 @@ START_TEST(threads_without_work_go_after_a_while_and_give_their_memory_back)
 	fake_let_go(FAKE_READ);
 	reap_reads(3, 0);
 	fake_wait_asleep(3);
+}
+
+START_TEST(threads_without_work_go_after_a_while_and_give_their_memory_back)
+{
+	start_with_three_idle();
 	/* Not at once. */
 	fake_advance(SEC);
 	fake_wait_asleep(3);
@@ -272,13 +278,7 @@ END_TEST
 
 START_TEST(threads_without_work_that_are_too_many_go_at_once)
 {
-	thr_start(8, 3);
-	fake_hold(FAKE_READ);
-	submit_reads(3, 0);
-	fake_wait_held(FAKE_READ, 3);
-	fake_let_go(FAKE_READ);
-	reap_reads(3, 0);
-	fake_wait_asleep(3);
+	start_with_three_idle();
 	ck_assert_int_eq(nbread_register_workers(&thr_ring, 1), 0);
 	fake_wait_threads(1);
 	submit_reads(3, 3);

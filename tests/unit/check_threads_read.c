@@ -233,18 +233,6 @@ START_TEST(a_descriptor_that_is_another_file_after_the_read_is_ebadf)
 }
 END_TEST
 
-static __u64 my_mask(void)
-{
-	__u64 mask = 0;
-	sigset_t set;
-	int sig;
-
-	pthread_sigmask(SIG_BLOCK, NULL, &set);
-	for (sig = 1; sig <= 64; sig++)
-		mask |= (__u64)(sigismember(&set, sig) == 1) << (sig - 1);
-	return mask;
-}
-
 #define BIT(sig) (1ULL << ((sig)-1))
 
 START_TEST(threads_block_every_signal_and_the_caller_keeps_its_mask)
@@ -258,12 +246,12 @@ START_TEST(threads_block_every_signal_and_the_caller_keeps_its_mask)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
 	pthread_sigmask(SIG_SETMASK, &set, NULL);
-	before = my_mask();
+	before = fake_signal_mask();
 	thr_async(PG, 0, 1);
 	thr_submit(1);
 	thr_ends(1, PG);
 	ck_assert_uint_eq(fake.blocking_mask & all, all);
-	ck_assert_uint_eq(my_mask(), before);
+	ck_assert_uint_eq(fake_signal_mask(), before);
 	/* Nor when there is no thread to be had. */
 	fake_wait_asleep(1);
 	fake_hold(FAKE_READ);
@@ -274,7 +262,7 @@ START_TEST(threads_block_every_signal_and_the_caller_keeps_its_mask)
 	thr_async(PG, 0, 3);
 	thr_submit(1);
 	ck_assert_uint_eq(fake_threads_tried(), 2);
-	ck_assert_uint_eq(my_mask(), before);
+	ck_assert_uint_eq(fake_signal_mask(), before);
 	thr_end();
 }
 END_TEST

@@ -44,8 +44,7 @@ static ssize_t read_by(const long *steps, unsigned n, int error, int fd, const s
 	return real_read(fd, some, i, off, false);
 }
 
-/* Written by several threads at a time, with the same value: all are as the backend made them. */
-static void note_mask(void)
+__u64 fake_signal_mask(void)
 {
 	__u64 mask = 0;
 	sigset_t set;
@@ -54,7 +53,13 @@ static void note_mask(void)
 	pthread_sigmask(SIG_BLOCK, NULL, &set);
 	for (sig = 1; sig <= 64; sig++)
 		mask |= (__u64)(sigismember(&set, sig) == 1) << (sig - 1);
-	__atomic_store_n(&fake.blocking_mask, mask, __ATOMIC_RELAXED);
+	return mask;
+}
+
+/* Written by several threads at a time, with the same value: all are as the backend made them. */
+static void note_mask(void)
+{
+	__atomic_store_n(&fake.blocking_mask, fake_signal_mask(), __ATOMIC_RELAXED);
 }
 
 static ssize_t blocking_read(int fd, const struct iovec *iov, int nr, __u64 off)

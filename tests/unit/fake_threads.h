@@ -66,4 +66,7 @@ void fake_fail_alloc(unsigned nth);
 /** fake_alloc_failed - whether it came to that; after this none fails */
 bool fake_alloc_failed(void);
 
+/** fake_signal_mask - which signals this thread blocks: bit n - 1 is signal n */
+__u64 fake_signal_mask(void);
+
 #endif /* NB_FAKE_THREADS_H */

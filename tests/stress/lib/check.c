@@ -192,7 +192,7 @@ static void whole_answer(const struct answer *a, uint32_t *least, uint32_t *most
 	}
 	*least = up_to(min, a);
 	*most = up_to(max, a);
-	if (a->m->pageout && min < max && !(a->have_flags && !(a->flags & NBREAD_CQE_PUNTED))) {
+	if (a->m->pageout && min < max && (!a->have_flags || a->flags & NBREAD_CQE_PUNTED)) {
 		max = (max + PAGE - 1) / PAGE * PAGE;
 		*most = up_to(max < a->m->max ? max : a->m->max, a);
 	}
