@@ -2,10 +2,9 @@
 /*
  * compat.h - the only place that knows kernel versions.
  *
- * The other files are written for the newest kernel and use the names below.
- * Each entry says which upstream change made the difference. Included by
- * internal.h alone. No state, no locks; every helper runs in the caller's
- * context.
+ * The other files are written for the newest kernel and use the names below. Each entry
+ * says which upstream change made the difference. Included by internal.h alone. No state, no
+ * locks; every helper runs in the caller's context.
  */
 #ifndef NBREAD_COMPAT_H
 #define NBREAD_COMPAT_H
@@ -83,11 +82,12 @@ static inline bool nb_file_may_park(const struct file *file)
  */
 #define NB_NOWAIT_IS_NOIO (KERNEL_VERSION(6, 12, 0) > LINUX_VERSION_CODE)
 
-/* The inode whose page cache holds the data of a file of overlayfs; the file keeps it. */
-static inline struct inode *nb_real_inode(const struct file *file)
-{
-	return d_real_inode(file->f_path.dentry);
-}
+/*
+ * May a task sleep under a block plug? Before 6.7 ("locking/rtmutex: Submit/resume work explicitly
+ * before/after blocking") it is sent off while one is queued for an rtmutex: no lock can be taken.
+ */
+#define NB_MAY_PLUG \
+	(!IS_ENABLED(CONFIG_PREEMPT_RT) || KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE)
 
 /* Has memory of the folio failed? folio_contain_hwpoisoned_page() is there since 6.15. */
 static inline bool nb_folio_poisoned(struct folio *folio)

@@ -128,6 +128,12 @@ struct nb_file {
 	bool plain;
 };
 
+/* The inode whose page cache holds the data of a file of overlayfs; the file keeps it. */
+static inline struct inode *nb_real_inode(const struct file *file)
+{
+	return d_real_inode(file->f_path.dentry);
+}
+
 /* To be asked after nb_file_verify() said yes. */
 static inline bool nb_file_is_plain(const struct nb_file *nf)
 {

@@ -86,6 +86,17 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 	return 1;
 }
 
+/* May the page cache be filled at once? Mostly nobody has the lock: a look is enough. */
+static bool may_fill(struct address_space *mapping)
+{
+	if (likely(!rwsem_is_locked(&mapping->invalidate_lock)))
+		return true;
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return false;
+	filemap_invalidate_unlock_shared(mapping);
+	return true;
+}
+
 /*
  * One blocking-free step: bytes, 0 at end of file, -EIOCBQUEUED when the waiter is
  * on the folio, -EAGAIN when only a blocking read can go on.
@@ -118,11 +129,10 @@ static ssize_t arm(struct nb_req *req)
 	 */
 	if (!nb_fm_lock(req->row, file))
 		return -EAGAIN;
-	if (!filemap_invalidate_trylock_shared(file->f_mapping)) {
+	if (!may_fill(file->f_mapping)) {
 		nb_fm_unlock(req->row, file);
 		return -EAGAIN;
 	}
-	filemap_invalidate_unlock_shared(file->f_mapping);
 	/* No reclaim that writes, as in readahead under RWF_NOWAIT since 6.12. */
 	noio = memalloc_noio_save();
 	if (nb_fm_is_bdev(req->row)) {

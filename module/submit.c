@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "plug.h"
 
 /* What an opcode and flags allow in the other members; the buffer is looked at later. */
 static noinline int check_members(const struct nb_read *rd, u32 len)
@@ -117,8 +118,11 @@ static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
 		kfree(rd->dst.iov);
 }
 
-/* What could not be answered here: a request that owns its vectors. */
-static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
+/*
+ * What could not be answered here: a request that owns its vectors. Return: it went the way
+ * of a miss.
+ */
+static bool go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 		  const struct iovec *fast, size_t done)
 {
 	const struct iovec *iov = rd->dst.iov;
@@ -128,7 +132,7 @@ static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 	/* Its time was over before it began to wait: it does not begin. */
 	if (!nb_deadline(b->ctx, rd->deadline_ns, &deadline)) {
 		nb_post(b, rd->user_data, -ETIME, 0, false);
-		return;
+		return false;
 	}
 	/* A copy in either case: import_iovec() charges its own to nobody. */
 	if (rd->dst.kind == NB_DST_IOV) {
@@ -143,13 +147,15 @@ static void go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 		goto nomem;
 	req->done = done;
 	req->steps = !!done;
-	if (!req->verified || (rd->flags & NBREAD_SQE_ASYNC))
+	if (!req->verified || (rd->flags & NBREAD_SQE_ASYNC)) {
 		nb_punt(b, req);
-	else
-		nb_miss(b, req);
-	return;
+		return false;
+	}
+	nb_miss(b, req);
+	return nf->may_park;
 nomem:
 	nb_post(b, rd->user_data, done ? done : -ENOMEM, 0, false);
+	return false;
 }
 
 static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read *rd)
@@ -197,8 +203,11 @@ static bool submit_plain(struct nb_batch *b, struct nb_file *nf, const struct nb
 	return true;
 }
 
-/* A read that passed read_sqe(). Every way out posts one CQE or makes one request. */
-static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
+/*
+ * A read that passed read_sqe(). Every way out posts one CQE or makes one request. Return:
+ * it went the way of a miss.
+ */
+static bool submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 			enum nb_fm_one looked, struct iovec *fast)
 {
 	bool cached = rd->flags & NBREAD_SQE_CACHED;
@@ -214,15 +223,14 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		err = take_buffer(b->ctx, rd, fast);
 	if (err) {
 		nb_post(b, rd->user_data, err, 0, false);
-		return;
+		return false;
 	}
 	if (nf->way == NB_WAY_WORKER || (nf->way == NB_WAY_RESIDENT && cached)) {
 		/* a CACHED read would have to wait: for a listener, a server or a lock unknown */
-		if (cached)
-			nb_post(b, rd->user_data, -EAGAIN, 0, false);
-		else
-			go_on(b, nf, rd, fast, 0);
-		return;
+		if (!cached)
+			return go_on(b, nf, rd, fast, 0);
+		nb_post(b, rd->user_data, -EAGAIN, 0, false);
+		return false;
 	}
 	/* A mount-wide listener may be slow, or wait for what is in the batch. */
 	if (unlikely(nf->listener != NB_LISTENER_NONE))
@@ -230,7 +238,7 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 	err = nb_file_verify(nf, rd->pos, rd->dst.len);
 	if (err) {
 		nb_post(b, rd->user_data, err, 0, false);
-		return;
+		return false;
 	}
 	nf->plain = nb_file_is_plain(nf);
 	if (!(rd->flags & NBREAD_SQE_ASYNC)) {
@@ -238,20 +246,18 @@ static void submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 			looked = nb_fm_read_one(nf->row, nf->file, &rd->dst, rd->pos);
 		if (looked == NB_FM_ONE_DONE) {
 			post_hit(b, nf, rd->user_data, rd->dst.len);
-			return;
+			return false;
 		}
-		if (looked == NB_FM_ONE_ABSENT && !cached) {
-			go_on(b, nf, rd, fast, 0);
-			return;
-		}
+		if (looked == NB_FM_ONE_ABSENT && !cached)
+			return go_on(b, nf, rd, fast, 0);
 		c = nb_cached_read(nf, &rd->dst, rd->pos, rd->flags);
 		if (c.complete || (c.res < 0 && c.res != -EAGAIN) || cached) {
 			nb_post(b, rd->user_data, c.res,
 				c.complete && nf->oracle ? NBREAD_CQE_HIT : 0, c.complete);
-			return;
+			return false;
 		}
 	}
-	go_on(b, nf, rd, fast, max_t(ssize_t, c.res, 0));
+	return go_on(b, nf, rd, fast, max_t(ssize_t, c.res, 0));
 }
 
 /* Reserve a CQ slot for each entry that is taken. Return: how many, or -EINVAL. */
@@ -308,6 +314,7 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	struct nb_ctx *ctx = b->ctx;
 	const struct nb_sq *sq = nb_is_sq_thread() ? ctx->sq : NULL;
 	const struct cred *old = NULL;
+	struct nb_plug plug __uninitialized;
 	const struct nbread_sqe *sqe;
 	struct nb_file nf = {};
 	struct nb_read rd;
@@ -319,21 +326,35 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	/* Under the lock, so that what is taken after REGISTER_CREDS is read as told. */
 	if (sq)
 		old = override_creds(sq->cred);
+	plug.run = 0;
 	taken = reserve(ctx, ring, nr);
 	for (i = 0; i < taken && !must_stop(ctx, sq); i++) {
 		sqe = nb_ring_sqe(ring, i);
-		if (!(i % NB_BATCH))
+		if (!(i % NB_BATCH)) {
+			nb_plug_end(&plug);
 			cond_resched();
-		if (submit_plain(b, &nf, sqe, &looked))
+		}
+		/* In a run of misses there is likely one more: no short way for hits. */
+		looked = NB_FM_ONE_NOT_TRIED;
+		if (!nb_plug_is_on(&plug) && submit_plain(b, &nf, sqe, &looked)) {
+			plug.run = 0;
 			continue;
+		}
 		err = read_sqe(sqe, &rd);
 		if (err || rd.opcode == NBREAD_OP_NOP) {
+			nb_plug_end(&plug);
 			nb_post(b, rd.user_data, err, 0, false);
 			continue;
 		}
-		submit_read(b, &nf, &rd, looked, fast);
+		if (rd.opcode == NBREAD_OP_READV || rd.dst.len > NB_PLUG_MOST_BYTES)
+			nb_plug_end(&plug);
+		if (submit_read(b, &nf, &rd, looked, fast))
+			nb_plug_missed(&plug);
+		else
+			nb_plug_end(&plug);
 		drop_vectors(&rd, fast);
 	}
+	nb_plug_end(&plug);
 	if (i > 0)
 		nb_ring_take(ring, i);
 	if (i < taken)

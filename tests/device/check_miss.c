@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include "device.h"
 #include "dm.h"
 
@@ -114,6 +115,72 @@ START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_swi
 	ck_assert_uint_le(most, all + 4);
 	ck_assert_uint_eq(dev_fdinfo(&ring, "nbread-punted"), 0);
 	ck_assert_uint_eq(dev_fdinfo(&ring, "nbread-waited"), waited);
+	nbread_queue_exit(&ring);
+	close(fd);
+	fs_umount(fs.mnt);
+	null_blk_remove();
+}
+END_TEST
+
+/* What /sys/block/nullb0/stat says of reads: finished, and merged into another */
+static void disk_counts(unsigned long *reads, unsigned long *merged)
+{
+	char text[256];
+
+	ck_assert_int_gt(nbtest_read_text("/sys/block/nullb0/stat", text, sizeof(text)), 0);
+	ck_assert_int_eq(sscanf(text, "%lu %lu", reads, merged), 2);
+}
+
+/* See NB_MAY_PLUG in module/compat.h. */
+static bool has_plugs(void)
+{
+	int major = 0, minor = 0;
+	struct utsname u;
+
+	ck_assert_int_eq(uname(&u), 0);
+	ck_assert_int_eq(sscanf(u.release, "%d.%d", &major, &minor), 2);
+	return !strstr(u.version, "PREEMPT_RT") || major > 6 || (major == 6 && minor >= 7);
+}
+
+/*
+ * Under a block plug neighbours are one request to the disk (module/plug.h). A hit ends the
+ * plug, so that nothing waits for its copy; _i: 1: there is one in the middle.
+ */
+START_TEST(misses_in_a_row_reach_the_disk_together_and_a_hit_sends_them_off)
+{
+	struct dev_fs fs = { "ext4", "", "", "/run/nbt-null" };
+	unsigned long reads, merged, reads_now, merged_now;
+	unsigned char *buf = dev_buf(DEPTH * PG);
+	size_t hit = _i ? DEPTH / 2 : DEPTH;
+	struct nbread ring;
+	const char *dev;
+	int fd;
+
+	if (!has_plugs())
+		nbtest_skip("a real-time kernel older than 6.7: reads go to the disk one by one");
+	dev = null_blk(256, 80000);
+	fs_make("ext4", dev);
+	fs_mount("ext4", dev, fs.mnt, NULL);
+	fd = dev_cold_file(&fs, DEPTH * PG, 5);
+	ck_assert_int_eq(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
+	if (_i)
+		dev_warm(fd, hit * PG, PG);
+	dev_ring(&ring, DEPTH);
+	disk_counts(&reads, &merged);
+	for (size_t i = 0; i < DEPTH; i++)
+		dev_prep(&ring, fd, buf + i * PG, PG, i * PG, 0, i);
+	dev_submit(&ring, DEPTH);
+	for (size_t i = 0; i < DEPTH; i++) {
+		struct nbread_cqe cqe = dev_next(&ring);
+
+		ck_assert_int_eq(cqe.res, PG);
+		ck_assert_uint_eq(!!(cqe.flags & NBREAD_CQE_HIT), cqe.user_data == hit);
+	}
+	dev_check(buf, DEPTH * PG, 0, 5);
+	disk_counts(&reads_now, &merged_now);
+	/* Of each row the first two go by themselves, and what follows is one. */
+	ck_assert_uint_eq(reads_now - reads, _i ? 6 : 3);
+	ck_assert_uint_eq(merged_now - merged, _i ? DEPTH - 7 : DEPTH - 3);
 	nbread_queue_exit(&ring);
 	close(fd);
 	fs_umount(fs.mnt);
@@ -283,6 +350,7 @@ Suite *check_miss_suite(void)
 
 	nbtest_add_slow(s, cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_switch,
 			240);
+	nbtest_add_loop(s, misses_in_a_row_reach_the_disk_together_and_a_hit_sends_them_off, 2);
 	dev_add_each(s, a_cold_read_longer_than_the_readahead_window_is_whole);
 	dev_add_each(s, a_cold_readv_of_many_small_vectors_is_whole);
 	nbtest_add_loop(s, a_miss_without_readahead_is_parked_and_not_waited_for_in_the_call,
