@@ -137,8 +137,7 @@ bool nb_fm_enabled(const struct nb_fm_row *row);
 bool nb_fm_host_is_atomic(const struct inode *host);
 
 /* filemap.c */
-size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len,
-		      struct folio_batch *fb);
+size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, struct nb_folios *fb);
 void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left);
 enum nb_fm_one nb_fm_read_one(const struct nb_fm_row *row, struct file *file,
 			      const struct nb_dst *dst, loff_t pos);

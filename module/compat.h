@@ -31,21 +31,6 @@
 #define nb_wait_folio_key wait_page_key
 #define nb_wake_folio_match wake_page_match
 
-/*
- * struct folio_batch left linux/pagevec.h for a header of its own between 6.12 and
- * 7.2. Two steps, since sparse does not know __has_include.
- */
-#ifdef __has_include
-#if __has_include("linux/folio_batch.h")
-#define NB_FOLIO_BATCH_H
-#endif
-#endif
-#ifdef NB_FOLIO_BATCH_H
-#include <linux/folio_batch.h>
-#else
-#include <linux/pagevec.h>
-#endif
-
 /* A folio of the page cache with a reference, or NULL. Until 6.4 (66dabbb65d67) a miss was NULL. */
 static inline struct folio *nb_get_folio(struct address_space *mapping, pgoff_t index)
 {

@@ -74,13 +74,23 @@ enum nb_way {
 	NB_WAY_RESIDENT, /* resident.c; a READ of an SQWQ ring only */
 };
 
+/*
+ * Folios that follow one another, with a reference each. More than the 15 or 31 of a
+ * folio_batch: a read of 64 KiB, or 128, is one look.
+ */
+#define NB_FOLIOS 32
+struct nb_folios {
+	unsigned int nr;
+	struct folio *folios[NB_FOLIOS];
+};
+
 /**
  * struct nb_pins - folios that cannot leave the page cache by reclaim
- * @fb:	with a reference each
+ * @fb:	which
  * @marked: which of them had the readahead mark
  */
 struct nb_pins {
-	struct folio_batch fb;
+	struct nb_folios fb;
 	unsigned long marked;
 };
 

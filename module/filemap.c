@@ -37,7 +37,7 @@ static void mark_accessed(struct folio *folio, loff_t pos, loff_t prev, unsigned
  * a reference.
  */
 static unsigned int look_up(struct address_space *mapping, loff_t pos, size_t len,
-			    struct folio_batch *fb)
+			    struct nb_folios *fb)
 {
 	pgoff_t last = (pos + len - 1) >> PAGE_SHIFT;
 	XA_STATE(xas, &mapping->i_pages, pos >> PAGE_SHIFT);
@@ -151,7 +151,7 @@ void nb_fm_heed_ra_mark(struct file *file, struct folio *folio, size_t left)
  * Return: how many bytes from @pos on they hold, up to the end of the file. Neither
  * reclaim nor drop_caches takes a pinned folio; a truncation or direct write does.
  */
-size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, struct folio_batch *fb)
+size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, struct nb_folios *fb)
 {
 	loff_t at = pos, end = min_t(loff_t, i_size_read(mapping->host), pos + len);
 	unsigned int i, nr = look_up(mapping, pos, len, fb);
@@ -299,7 +299,7 @@ static enum nb_fm_stop read_round(const struct nb_fm_row *row, struct file *file
 	size_t offset, bytes, copied, at = *done;
 	loff_t prev = READ_ONCE(file->f_ra.prev_pos) - 1;
 	loff_t pos = start + at, end;
-	struct folio_batch fb __uninitialized;
+	struct nb_folios fb __uninitialized;
 	struct folio *folio;
 
 	nr = look_up(mapping, pos, dst->len - at, &fb);

@@ -32,20 +32,38 @@
  * struct nb_plug - the plug of a batch
  * @plug:	the block layer's
  * @run:	misses in a row so far; from NB_PLUG_AFTER on @plug is started
+ * @last:	which entry the last of them was. So a hit has nothing to do here while no plug
+ *		is started
  */
 struct nb_plug {
 	struct blk_plug plug;
 	unsigned int run;
+	int last;
 };
+
+static inline void nb_plug_init(struct nb_plug *p)
+{
+	p->run = 0;
+	p->last = -1;
+}
 
 static inline bool nb_plug_is_on(const struct nb_plug *p)
 {
-	return p->run >= NB_PLUG_AFTER;
+	return unlikely(p->run >= NB_PLUG_AFTER);
 }
 
-/* A read went the way of a miss: the next one may, too. */
-static inline void nb_plug_missed(struct nb_plug *p)
+/* May it be looked at while the plug is on? */
+static inline bool nb_plug_covers(const struct nb_read *rd)
 {
+	return rd->opcode != NBREAD_OP_READV && rd->dst.len <= NB_PLUG_MOST_BYTES;
+}
+
+/* Entry @nth of the batch went the way of a miss: the next one may, too. */
+static inline void nb_plug_missed(struct nb_plug *p, int nth)
+{
+	if (!nb_plug_is_on(p) && nth != p->last + 1)
+		p->run = 0;
+	p->last = nth;
 	if (NB_MAY_PLUG && ++p->run == NB_PLUG_AFTER)
 		blk_start_plug(&p->plug);
 }
@@ -53,9 +71,10 @@ static inline void nb_plug_missed(struct nb_plug *p)
 /* The run is over: send off what it held. */
 static inline void nb_plug_end(struct nb_plug *p)
 {
-	if (nb_plug_is_on(p))
+	if (nb_plug_is_on(p)) {
 		blk_finish_plug(&p->plug);
-	p->run = 0;
+		p->run = 0;
+	}
 }
 
 #endif /* NBREAD_PLUG_H */

@@ -44,7 +44,7 @@
  */
 size_t nb_pins_take(struct nb_pins *pins, struct address_space *mapping, loff_t pos, size_t len)
 {
-	struct folio_batch *fb = &pins->fb;
+	struct nb_folios *fb = &pins->fb;
 	unsigned int i;
 
 	BUILD_BUG_ON(ARRAY_SIZE(fb->folios) > BITS_PER_LONG);
@@ -62,7 +62,7 @@ size_t nb_pins_take(struct nb_pins *pins, struct address_space *mapping, loff_t 
 /* Give the folios back, and those their marks: the next reader does what they ask. */
 void nb_pins_drop(struct nb_pins *pins)
 {
-	struct folio_batch *fb = &pins->fb;
+	struct nb_folios *fb = &pins->fb;
 	unsigned int i;
 
 	for (i = 0; i < fb->nr; i++) {

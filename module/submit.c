@@ -176,31 +176,30 @@ static void post_hit(struct nb_batch *b, struct nb_file *nf, u64 user_data, u32 
 }
 
 /*
- * A READ like the last one, which found that nothing more is to be asked of its file, and
- * a hit: what a batch mostly is made of. From the first member to the last byte in
- * registers. Return: false: nothing happened, and nothing is kept of what was read; the entry
- * is read anew. *looked: what the look at the page cache came to, if there was one.
+ * A READ like the last one, after which @nf is plain, and a hit: what a batch mostly is made
+ * of. From the first member to the last byte in registers. Return: NB_FM_ONE_DONE, or what
+ * the look at the page cache came to, if there was one: then nothing happened, and nothing is
+ * kept of what was read; the entry is read anew.
  */
-static bool submit_plain(struct nb_batch *b, struct nb_file *nf, const struct nbread_sqe *sqe,
-			 enum nb_fm_one *looked)
+static enum nb_fm_one submit_plain(struct nb_batch *b, struct nb_file *nf,
+				   const struct nbread_sqe *sqe)
 {
 	u64 resv = READ_ONCE(sqe->resv0) | READ_ONCE(sqe->resv1) | READ_ONCE(sqe->buf_index) |
 		   READ_ONCE(sqe->resv2[0]) | READ_ONCE(sqe->resv2[1]);
 	u64 addr = READ_ONCE(sqe->addr), off = READ_ONCE(sqe->off);
 	u32 len = READ_ONCE(sqe->len);
+	enum nb_fm_one looked;
 
-	*looked = NB_FM_ONE_NOT_TRIED;
-	if (!nf->plain || READ_ONCE(sqe->opcode) != NBREAD_OP_READ ||
-	    READ_ONCE(sqe->flags) != nf->fixed || READ_ONCE(sqe->fd) != nf->fd)
-		return false;
+	if (READ_ONCE(sqe->opcode) != NBREAD_OP_READ || READ_ONCE(sqe->flags) != nf->fixed ||
+	    READ_ONCE(sqe->fd) != nf->fd)
+		return NB_FM_ONE_NOT_TRIED;
 	if (unlikely(resv || nb_dst_check(addr, len, off) ||
 		     !access_ok(u64_to_user_ptr(addr), len)))
-		return false;
-	*looked = nb_fm_read_user(nf, addr, len, off);
-	if (unlikely(*looked != NB_FM_ONE_DONE))
-		return false;
-	post_hit(b, nf, READ_ONCE(sqe->user_data), len);
-	return true;
+		return NB_FM_ONE_NOT_TRIED;
+	looked = nb_fm_read_user(nf, addr, len, off);
+	if (likely(looked == NB_FM_ONE_DONE))
+		post_hit(b, nf, READ_ONCE(sqe->user_data), len);
+	return looked;
 }
 
 /*
@@ -320,13 +319,14 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 	struct nb_read rd;
 	int err, i, taken;
 	enum nb_fm_one looked;
+	bool is_plain = false;
 
 	if (mutex_lock_interruptible(&ctx->lock))
 		return -EINTR;
 	/* Under the lock, so that what is taken after REGISTER_CREDS is read as told. */
 	if (sq)
 		old = override_creds(sq->cred);
-	plug.run = 0;
+	nb_plug_init(&plug);
 	taken = reserve(ctx, ring, nr);
 	for (i = 0; i < taken && !must_stop(ctx, sq); i++) {
 		sqe = nb_ring_sqe(ring, i);
@@ -334,25 +334,24 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 			nb_plug_end(&plug);
 			cond_resched();
 		}
-		/* In a run of misses there is likely one more: no short way for hits. */
-		looked = NB_FM_ONE_NOT_TRIED;
-		if (!nb_plug_is_on(&plug) && submit_plain(b, &nf, sqe, &looked)) {
-			plug.run = 0;
+		looked = is_plain ? submit_plain(b, &nf, sqe) : NB_FM_ONE_NOT_TRIED;
+		if (looked == NB_FM_ONE_DONE)
 			continue;
-		}
 		err = read_sqe(sqe, &rd);
 		if (err || rd.opcode == NBREAD_OP_NOP) {
 			nb_plug_end(&plug);
 			nb_post(b, rd.user_data, err, 0, false);
 			continue;
 		}
-		if (rd.opcode == NBREAD_OP_READV || rd.dst.len > NB_PLUG_MOST_BYTES)
+		if (nb_plug_is_on(&plug) && !nb_plug_covers(&rd))
 			nb_plug_end(&plug);
 		if (submit_read(b, &nf, &rd, looked, fast))
-			nb_plug_missed(&plug);
+			nb_plug_missed(&plug, i);
 		else
 			nb_plug_end(&plug);
 		drop_vectors(&rd, fast);
+		/* In a run of misses there is likely one more: no short way for hits. */
+		is_plain = nf.plain && !nb_plug_is_on(&plug);
 	}
 	nb_plug_end(&plug);
 	if (i > 0)
