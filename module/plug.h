@@ -9,8 +9,9 @@
  *
  * A plug holds up what is in it: its reads, and whoever else waits for these folios. So it
  * covers what misses, from the third in a row on, and nothing that may copy for long; it ends
- * before the next cond_resched() of the batch. A caller that sleeps sends off what it
- * holds (sched_submit_work()); one that is preempted does not, as elsewhere in the kernel.
+ * where the batch gives the CPU away, and the row counts anew there. A caller that sleeps
+ * sends off what it holds (sched_submit_work()); one that is preempted, or lets others run in
+ * the midst of a read, does not, as elsewhere in the kernel.
  *
  * Requests are not taken from the block layer several at a time (blk_plug.nr_ios, as io_uring
  * does): with files of two disks in turn that would take a new lot for each, and until
@@ -52,7 +53,7 @@ static inline bool nb_plug_is_on(const struct nb_plug *p)
 	return unlikely(p->run >= NB_PLUG_AFTER);
 }
 
-/* May it be looked at while the plug is on? */
+/* May it be looked at while the plug is on? The length of vectors is not known yet. */
 static inline bool nb_plug_covers(const struct nb_read *rd)
 {
 	return rd->opcode != NBREAD_OP_READV && rd->dst.len <= NB_PLUG_MOST_BYTES;

@@ -40,12 +40,12 @@ static void end(int fd)
 }
 
 /*
- * One read of xfs is atomic against writes, so what is not found by one look-up, of 15
+ * One read of xfs is atomic against writes, so what is not found by one look-up, of 32
  * folios, may be a worker's, and a CACHED read may give less.
  */
 static bool in_one_look(size_t len, size_t off)
 {
-	return !strstr(fs_kind, "xfs") || off % PG + len <= 15 * PG;
+	return !strstr(fs_kind, "xfs") || off % PG + len <= 32 * PG;
 }
 
 static void check_hit(int res, unsigned int flags, size_t len, size_t off)
