@@ -187,6 +187,9 @@ void nb_be_oneself(struct nb_owner *o);
 bool nb_use_owner_mm(struct nb_ctx *ctx);
 void nb_unuse_owner_mm(struct nb_ctx *ctx);
 void nb_punt(struct nb_batch *b, struct nb_req *req);
+void nb_set_workers(struct nb_ctx *ctx, u32 max);
+bool nb_hands_create(struct nb_ctx *ctx);
+void nb_hands_free(struct nb_ctx *ctx);
 bool nb_mm_is_abandoned(struct mm_struct *mm);
 bool nb_owner_was_killed(const struct nb_ctx *ctx);
 

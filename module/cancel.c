@@ -2,9 +2,10 @@
 /*
  * cancel.c - end reads that wait: NBREAD_IOC_CANCEL, a deadline, the close of a ring.
  *
- * Role: take requests from the page cache's wait queue, the list of ready ones or the
- * workqueue by state alone. None can be unlinked there (a folio's wait queue is private
- * to mm/filemap.c), so the entry stays, DETACHED, and whoever comes for it frees it.
+ * Role: take requests from the page cache's wait queue and the list of ready ones by state
+ * alone. None can be unlinked there (a folio's wait queue is private to mm/filemap.c), so
+ * the entry stays, DETACHED, and whoever comes for it frees it. One that is queued for a
+ * worker is taken off that list.
  * Callers: main.c (CANCEL), deadline.c, close.c. Context: task or worker.
  * Locks: nb_ctx.req_lock; a request on the list cannot be freed under it.
  * References: a detached request keeps its file and module; its context reference and
@@ -18,11 +19,9 @@
 /*
  * Take @req from who waits for it, if anybody does; it may be gone on return of true.
  * It leaves list and tree before its state changes, since a DETACHED request may be freed
- * at once by whoever comes for it. One that is still in the workqueue is freed here,
- * so that cancelled reads do not pile up behind blocked workers; that fails while
- * nb_punt() is about to queue it or a worker begins with it, and then the worker frees it.
- * Its registered buffer is given back here in any case: nobody writes to it any more, and
- * whoever comes for the request may come late, or never.
+ * at once by whoever comes for it. Its registered buffer is given back here: nobody writes
+ * to it any more, and whoever comes for the request may come late, or never. A request that
+ * is queued for a worker is freed here: it comes to that state, and leaves it, under this lock.
  */
 static bool detach(struct nb_req *req, bool *ready)
 {
@@ -34,11 +33,12 @@ static bool detach(struct nb_req *req, bool *ready)
 	lockdep_assert_held(&req->ctx->req_lock);
 	list_del_init(&req->node);
 	timed = nb_req_forget_deadline(req);
-	if (old == NB_QUEUED && cancel_work(&req->work)) {
+	if (old == NB_QUEUED) {
+		list_del(&req->qnode);
 		nb_req_free(req);
 		return true;
 	}
-	while (old == NB_ARMED || old == NB_READY || old == NB_QUEUED) {
+	while (old == NB_ARMED || old == NB_READY) {
 		if (atomic_try_cmpxchg(&req->state, &old, NB_DETACHED)) {
 			*ready |= old == NB_READY;
 			if (buf)
@@ -61,7 +61,7 @@ static enum nb_ended end_one(struct nb_req *req, int err, bool may_mark, bool *r
 		if (detach(req, ready))
 			return NB_ENDED;
 		old = atomic_read(&req->state);
-		if (old == NB_ARMED || old == NB_READY || old == NB_QUEUED)
+		if (old == NB_ARMED || old == NB_READY)
 			continue;
 		if (!may_mark || (old != NB_RUN && old != NB_WOKEN))
 			return NB_BUSY;

@@ -120,11 +120,7 @@ void nb_complete(struct nb_batch *b, struct nb_req *req, int res)
 		fsnotify_access(req->file);
 	owes = nb_req_unlist(req);
 	/* Before the CQE is seen, by which the program knows that its buffer is not used. */
-	if (cqe_flags & NBREAD_CQE_PUNTED)
-		/* Its work still runs: queued again it would wait for that worker. */
-		nb_req_free(req);
-	else
-		nb_req_recycle(ctx, req);
+	nb_req_recycle(ctx, req);
 	if (owes)
 		nb_post(b, user_data, res, cqe_flags, false);
 	/* Not the last one: the caller's file or batch holds another until it flushed. */

@@ -9,7 +9,7 @@
  * Locks: nb_ctx.lock around SETUP.
  *
  * References: the file holds one, every request that owes a CQE holds one, a worker
- * holds one while it reads. The last put may come from a work of the ring's own
+ * holds one from its call to its end. The last put may come from a work of the ring's own
  * workqueue, so it only queues free_work on the module's, which destroys that one. A
  * context holds a module reference to its very end.
  */
@@ -30,6 +30,7 @@ static void nb_ctx_free(struct work_struct *work)
 		destroy_workqueue(ctx->helper_wq);
 	if (ctx->wq)
 		destroy_workqueue(ctx->wq);
+	nb_hands_free(ctx);
 	nb_req_free_spare(ctx);
 	nb_sq_free(ctx->sq);
 	nb_ring_free(ctx->ring);
@@ -61,6 +62,7 @@ struct nb_ctx *nb_ctx_create(void)
 	spin_lock_init(&ctx->cq_lock);
 	spin_lock_init(&ctx->req_lock);
 	INIT_LIST_HEAD(&ctx->reqs);
+	INIT_LIST_HEAD(&ctx->queued);
 	init_llist_head(&ctx->spare);
 	init_llist_head(&ctx->ready);
 	spin_lock_init(&ctx->wait_lock);
@@ -127,15 +129,18 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 		goto out_user;
 	/* Unbound: a blocking read must not hold up the CPU that submitted it. */
 	p->max_workers = nb_workers_of(p->max_workers);
-	wq = alloc_workqueue("nbread-%d", WQ_UNBOUND, p->max_workers, task_tgid_nr(current));
+	/* As many as are called: worker.c counts them. The workqueue would count by NUMA node. */
+	wq = alloc_workqueue("nbread-%d", WQ_UNBOUND, WQ_MAX_ACTIVE, task_tgid_nr(current));
 	ret = -ENOMEM;
 	if (!wq)
 		goto out_ring;
+	if (!nb_hands_create(ctx))
+		goto out_wq;
 	/* Its own: copies that never end, to memory of a FUSE server, hold up no other ring. */
 	helper_wq =
 		alloc_workqueue("nbread-spread-%d", WQ_UNBOUND, NB_HELPERS, task_tgid_nr(current));
 	if (!helper_wq)
-		goto out_wq;
+		goto out_hands;
 	if (p->flags & NBREAD_SETUP_SQTHREAD)
 		sq = nb_sq_create(ctx, p, user);
 	ret = PTR_ERR_OR_ZERO(sq);
@@ -162,6 +167,8 @@ int nb_ctx_setup(struct nb_ctx *ctx, struct nbread_setup *p)
 	goto out;
 out_helper_wq:
 	destroy_workqueue(helper_wq);
+out_hands:
+	nb_hands_free(ctx);
 out_wq:
 	destroy_workqueue(wq);
 out_ring:

@@ -15,7 +15,8 @@
  * Locks, outermost first:
  *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
  *                    be held over a page fault and over a file system's read.
- *   nb_ctx.req_lock  spinlock; the requests in flight, by age and deadline. Task and worker.
+ *   nb_ctx.req_lock  spinlock; the requests in flight, by age and deadline, and those
+ *                    that wait for a worker. Task and worker.
  *   nb_ctx.files_lock spinlock; the slots of registered files. Task. Innermost.
  *   nb_ctx.cq_lock   spinlock; CQ tail, reserved slots, counters. Task and worker.
  *   nb_ctx.wait_lock spinlock; who sleeps in ENTER. Also under a folio wait-queue lock,
@@ -69,6 +70,7 @@ struct nb_bufs;
 struct nb_locked;
 struct nb_event;
 struct nb_files;
+struct nb_hand;
 struct nb_fm_row;
 struct nb_user;
 
@@ -122,12 +124,13 @@ struct nb_part {
 
 /**
  * struct nb_ctx - one open file of /dev/nbread
- * @refs:	one of the file (dropped a grace period after release), one a request
+ * @refs:	one of the file (dropped a grace period after release), one a request, one a
+ *		worker that is called or at work
  * @mm:		the owner, pinned by mmgrab(): who may ENTER, mmap and CANCEL
  * @lock:	see the top of this file
  * @ring:	NULL until SETUP; published with release, read with acquire
  * @flags:	NBREAD_SETUP_*, constant from then on
- * @wq:		runs what would block, at most @max_workers at a time
+ * @wq:		its workers run what would block, at most @max_workers at a time
  * @sq:		of an SQTHREAD ring, else NULL; set before @ring is
  * @user:	who set the ring up, for the limits of user.c
  * @files:	registered files, see files.c; NULL if there are none
@@ -136,6 +139,11 @@ struct nb_part {
  * @cq_reserved: CQ slots promised to entries taken and not completed
  * @reqs:	requests in flight that still owe a CQE
  * @deadlines:	those of them that have a deadline, by that; under req_lock
+ * @queued:	those of @reqs that wait for a worker, oldest first
+ * @idle_hands:	workers that have nothing to do, see worker.c
+ * @nr_hands:	the others
+ * @hand_called: one of those was called, and has not looked yet
+ * @hands:	all of them
  * @timer:	fires at @timer_at or is about to, see deadline.c
  * @timer_at:	KTIME_MAX: nothing to come; under req_lock
  * @expire_work: ends what is late
@@ -168,7 +176,8 @@ struct nb_ctx {
 	struct nb_ring *ring;
 	u32 flags;
 	struct workqueue_struct *wq;
-	u32 max_workers;
+	struct nb_hand *hands;
+	u32 max_workers; /* written under req_lock */
 	struct nb_sq *sq;
 	struct nb_user *user;
 
@@ -182,9 +191,13 @@ struct nb_ctx {
 	u32 cq_reserved;
 	struct nb_stats stats;
 
-	spinlock_t req_lock; /* reqs, deadlines, timer_at */
+	spinlock_t req_lock; /* the next six, and timer_at */
 	struct list_head reqs;
 	struct rb_root_cached deadlines;
+	struct list_head queued;
+	struct nb_hand *idle_hands;
+	unsigned int nr_hands;
+	bool hand_called;
 	struct hrtimer timer;
 	ktime_t timer_at;
 	struct work_struct expire_work;

@@ -34,8 +34,7 @@ static long register_workers(struct nb_ctx *ctx, const struct nbread_register *p
 
 	if (!max)
 		return -EINVAL;
-	workqueue_set_max_active(ctx->wq, max);
-	WRITE_ONCE(ctx->max_workers, max);
+	nb_set_workers(ctx, max);
 	return 0;
 }
 

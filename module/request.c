@@ -212,7 +212,7 @@ void nb_req_free(struct nb_req *req)
 /**
  * nb_req_recycle() - the same, of a request whose ring may want another
  * @ctx: the ring, of which the caller holds a reference
- * @req: the request; its work was never queued
+ * @req: the request
  */
 void nb_req_recycle(struct nb_ctx *ctx, struct nb_req *req)
 {

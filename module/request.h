@@ -26,9 +26,9 @@ struct nb_read {
  *   WOKEN    it did; still the task's
  *   ARMED    the folio's wait queue
  *   READY    ctx->ready
- *   QUEUED   the workqueue, not begun
+ *   QUEUED   ctx->queued: no worker has begun with it. To and from it under req_lock
  *   WORK     a worker
- *   DETACHED the wait queue, ctx->ready or the workqueue; its CQE was posted, so
+ *   DETACHED the wait queue or ctx->ready; its CQE was posted, so
  *            that whoever comes for it only frees it. Who made it that gave its
  *            registered buffer back
  * NB_CANCEL may be added to RUN and WOKEN: end it instead of waiting.
@@ -48,7 +48,7 @@ enum {
 /**
  * struct nb_req - a read that could not be answered in the call
  * @waiter:	what the page cache wakes; on a folio's queue while ARMED or DETACHED
- * @state:	see above; changed by cmpxchg
+ * @state:	see above; changed by cmpxchg, from QUEUED under req_lock
  * @ctx:	with a reference until its CQE is posted
  * @file:	with a reference to the end, also DETACHED
  * @row:	of the file, or NULL
@@ -65,6 +65,7 @@ enum {
  * @deadline:	point of CLOCK_MONOTONIC, or KTIME_MAX
  * @lnode:	in ctx->ready (READY, or DETACHED since), the reaper's list (DETACHED), or, after
  *		its end, ctx->spare
+ * @qnode:	in ctx->queued while QUEUED, under req_lock
  * @cred:	of who submitted
  * @blkcg:	io cgroup of who submitted, or NULL
  *
@@ -91,7 +92,7 @@ struct nb_req {
 	struct rb_node dnode;
 	ktime_t deadline;
 	struct llist_node lnode;
-	struct work_struct work;
+	struct list_head qnode;
 	const struct cred *cred;
 	struct cgroup_subsys_state *blkcg;
 };

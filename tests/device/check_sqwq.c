@@ -122,10 +122,37 @@ START_TEST(served)
 }
 END_TEST
 
+/* Cold reads of the first @nr pages; the call does not wait for the server. */
+static void ask_server(struct raw *r, int fd, unsigned int nr)
+{
+	nbtest_evict(fd);
+	fuse_hold();
+	for (unsigned int i = 0; i < nr; i++)
+		sq_prep(r, fd, buf + i * PG, PG, (off_t)(i * PG), 0, i);
+	raw_publish(r);
+	ck_assert_int_eq(raw_enter(r, nr, 0), nr);
+}
+
+static void let_server_answer(struct raw *r, unsigned int nr)
+{
+	fuse_release();
+	ck_assert_int_eq(raw_enter_ns(r, 0, nr, 60000 * MS), 0);
+	for (unsigned int i = 0; i < nr; i++)
+		expect(sq_next(r), PG, NBREAD_CQE_PUNTED, "released");
+	dev_check(buf, nr * PG, 0, ID);
+}
+
+static void set_workers(struct raw *r, unsigned int nr)
+{
+	struct nbread_register reg = { .op = NBREAD_REGISTER_WORKERS, .nr = nr };
+
+	ck_assert_int_eq(raw_ioctl(r->fd, NBREAD_IOC_REGISTER, &reg), 0);
+	ck_assert_int_eq(sq_info(r, "nbread-workers-max"), nr);
+}
+
 /* Files of FUSE, whose server holds the reads: so many are with it as the ring has workers. */
 START_TEST(as_many_reads_run_at_a_time_as_the_ring_has_workers)
 {
-	struct nbread_register reg = { .op = NBREAD_REGISTER_WORKERS, .nr = 5 };
 	int fd = open(fuse_start(SIZE, ID), O_RDONLY | O_CLOEXEC);
 	struct raw r = { .p = { .sq_entries = 64, .flags = NBREAD_SETUP_SQWQ, .max_workers = 3 } };
 
@@ -135,21 +162,22 @@ START_TEST(as_many_reads_run_at_a_time_as_the_ring_has_workers)
 	ck_assert_int_eq(raw_open_p(&r), 0);
 	ck_assert_uint_eq(r.p.max_workers, 3);
 	ck_assert_int_eq(sq_info(&r, "nbread-workers-max"), 3);
-	fuse_hold();
-	for (unsigned int i = 0; i < 32; i++)
-		sq_prep(&r, fd, buf + i * PG, PG, (off_t)(i * PG), 0, i);
-	raw_publish(&r);
-	/* The call does not wait for the server. */
-	ck_assert_int_eq(raw_enter(&r, 32, 0), 32);
+	ask_server(&r, fd, 32);
 	dev_await(fuse_held() == 3);
-	ck_assert_int_eq(raw_ioctl(r.fd, NBREAD_IOC_REGISTER, &reg), 0);
-	ck_assert_int_eq(sq_info(&r, "nbread-workers-max"), 5);
+	/* More come at once, also if nothing is asked any more. */
+	set_workers(&r, 5);
 	dev_await(fuse_held() == 5);
-	fuse_release();
-	ck_assert_int_eq(raw_enter_ns(&r, 0, 32, 60000 * MS), 0);
-	for (unsigned int i = 0; i < 32; i++)
-		expect(sq_next(&r), PG, NBREAD_CQE_PUNTED, "released");
-	dev_check(buf, 32 * PG, 0, ID);
+	let_server_answer(&r, 32);
+	/* Those that are too many end with what they have, and the others leave nothing. */
+	ask_server(&r, fd, 32);
+	dev_await(fuse_held() == 5);
+	set_workers(&r, 2);
+	let_server_answer(&r, 32);
+	ask_server(&r, fd, 8);
+	dev_await(fuse_held() == 2);
+	ck_assert_int_eq(raw_enter(&r, 0, 0), 0);
+	ck_assert_uint_eq(fuse_held(), 2);
+	let_server_answer(&r, 8);
 	raw_close(&r);
 	close(fd);
 	fuse_stop();
