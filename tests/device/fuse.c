@@ -187,14 +187,24 @@ void fuse_hold(void)
 	pthread_mutex_unlock(&lock);
 }
 
-void fuse_release(void)
+static void answer_held(bool hold_on)
 {
 	pthread_mutex_lock(&lock);
-	holding = false;
+	holding = hold_on;
 	for (unsigned int i = 0; i < nr_held; i++)
 		answer_read(held[i].unique, held[i].off, held[i].len);
 	nr_held = 0;
 	pthread_mutex_unlock(&lock);
+}
+
+void fuse_release(void)
+{
+	answer_held(false);
+}
+
+void fuse_let_go(void)
+{
+	answer_held(true);
 }
 
 void fuse_direct(bool direct)

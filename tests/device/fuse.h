@@ -20,6 +20,9 @@ void fuse_stop(void);
 void fuse_hold(void);
 void fuse_release(void);
 
+/** fuse_let_go - what is held is answered now, what comes is held again */
+void fuse_let_go(void);
+
 /** fuse_direct - whether files that are opened from now on are read past the page cache */
 void fuse_direct(bool direct);
 

@@ -213,7 +213,10 @@ unsigned int nbtest_slow(void);
 /** nbtest_now_ns - CLOCK_MONOTONIC */
 uint64_t nbtest_now_ns(void);
 
-/** nbtest_sleep_tick - one step of nbtest_wait_until(); nothing else may call it */
+/**
+ * nbtest_sleep_tick - the pace of a loop: of nbtest_wait_until(), of one that repeats something
+ * until another thread has seen it. Never in place of a condition
+ */
 void nbtest_sleep_tick(void);
 
 /**
