@@ -41,6 +41,11 @@ static int refuse(struct nb_file *nf, u32 why, int err)
 	return err;
 }
 
+static bool declares_nowait(const struct nb_file *nf)
+{
+	return (nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
+}
+
 /*
  * How a file that may be read is served. Whether a block device's queue declares
  * NOWAIT does not matter: a look-up submits nothing, and a miss is submitted as
@@ -51,7 +56,7 @@ static int refuse(struct nb_file *nf, u32 why, int err)
 static void choose_way(struct nb_file *nf, const struct nb_ctx *ctx)
 {
 	bool sqwq = ctx && (ctx->flags & NBREAD_SETUP_SQWQ);
-	bool nowait = (nf->file->f_mode & FMODE_NOWAIT) || nb_fm_is_bdev(nf->row);
+	bool nowait = declares_nowait(nf);
 	/* A file with a row is read from its own pages. */
 	bool stacked = !nf->row && nb_is_stacked(nf->file);
 
@@ -200,6 +205,25 @@ bool nb_file_oracle(struct file *file, bool may_sleep)
 	       owns_or_may_write(nb_no_idmap(), nb_real_inode(file), may_sleep);
 }
 
+/*
+ * Whether a read is answered in the call tells what is resident. Who may not learn that
+ * is given what RWF_NOWAIT gives since 6.12: to ask changes the answer, for what was missing
+ * is read ahead in the same call (also on an SQWQ ring), whatever becomes of the read: its
+ * time may be over, or it is cancelled before a worker takes it. Where nothing can be started
+ * in the call he does not get to look. What a memory file system holds was not brought
+ * there by a reader.
+ */
+static void set_oracle(struct nb_file *nf)
+{
+	nf->oracle = nb_file_oracle(nf->file, false);
+	if (likely(nf->oracle) || nf->way == NB_WAY_WORKER || nf->way == NB_WAY_STACKED)
+		return;
+	if (declares_nowait(nf))
+		nf->reads_ahead = true;
+	else
+		nf->blind = !nb_fm_is_memory(nf->row);
+}
+
 /**
  * nb_file_get() - look an fd up for the rest of this call
  * @nf: out; nf->err is what reads of it end with, or 0
@@ -223,7 +247,7 @@ void nb_file_get(struct nb_file *nf, const struct nb_ctx *ctx, int fd)
 	if (!nf->err)
 		nf->err = classify_now(nf, ctx);
 	if (!nf->err)
-		nf->oracle = nb_file_oracle(nf->file, false);
+		set_oracle(nf);
 }
 
 /**
@@ -241,14 +265,16 @@ void nb_file_known(struct nb_file *nf, const struct nb_ctx *ctx, struct file *fi
 	nf->row = row;
 	nf->err = file ? classify_now(nf, ctx) : -EBADF;
 	if (!nf->err)
-		nf->oracle = nb_file_oracle(file, false);
+		set_oracle(nf);
 }
 
 /* May this caller ask with NOIO? The answer holds for the HIT flag of this call too. */
 bool nb_file_noio(struct nb_file *nf)
 {
-	if (!nf->oracle)
-		nf->oracle = nb_file_oracle(nf->file, true);
+	if (!nf->oracle && nb_file_oracle(nf->file, true)) {
+		nf->oracle = true;
+		nf->blind = false;
+	}
 	return nf->oracle;
 }
 

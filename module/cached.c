@@ -171,6 +171,22 @@ static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
 }
 
 /**
+ * nb_read_ahead() - start for a READ what a miss starts for a CACHED one
+ * @nf: its file, verified unless its way is that of the worker
+ * @pos: the first byte that was missing
+ * @left: how many are wanted from there
+ */
+void nb_read_ahead(struct nb_file *nf, loff_t pos, size_t left)
+{
+	if (nf->way == NB_WAY_WORKER || nf->blind || !left)
+		return;
+	if (nf->way == NB_WAY_STACKED)
+		nb_stacked_read_ahead(nf->file, pos, left);
+	else if (nf->reads_ahead)
+		start_readahead(nf, pos, left);
+}
+
+/**
  * nb_cached_read() - deliver the leading resident bytes, where nb_fm_read_one() did not
  * @nf: a file that is not refused, not for the worker alone, and verified
  * @dst: where to
@@ -199,7 +215,7 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 						   &eof);
 	} else {
 		if (nf->way == NB_WAY_STACKED) {
-			if (nf->sqwq)
+			if (nf->sqwq && nf->oracle)
 				flags |= NBREAD_SQE_NOIO;
 			c.res = nb_stacked_read(nf, dst, pos, flags, &c.complete);
 			nf->touched |= c.res >= 0 && dst->len;

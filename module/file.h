@@ -19,6 +19,7 @@ enum nb_fm_lock_kind {
  * @bdev: a block device; its own ->read_iter must not be used where sleeping is wrong
  * @atomic: that lock makes a whole read atomic against writes, and users know it
  * @poison: a folio whose memory failed stays in the cache; its read must say -EIO
+ * @memory: there is nothing behind the page cache that a read could bring in
  */
 struct nb_fm_row {
 	const char *fs;
@@ -26,11 +27,17 @@ struct nb_fm_row {
 	bool bdev;
 	bool atomic;
 	bool poison;
+	bool memory;
 };
 
 static inline bool nb_fm_is_bdev(const struct nb_fm_row *row)
 {
 	return row && row->bdev;
+}
+
+static inline bool nb_fm_is_memory(const struct nb_fm_row *row)
+{
+	return row && row->memory;
 }
 
 static inline bool nb_fm_is_atomic(const struct nb_fm_row *row)
@@ -111,6 +118,7 @@ struct nb_pins {
  * @borrowed:	the reference is that of its slot, see files.c
  * @verified:	rw_verify_area() said yes in this call
  * @oracle:	HIT may be told
+ * @blind:	the page cache is not looked at for this caller; see set_oracle() in access.c
  * @touched:	a read of this call succeeded: atime and IN_ACCESS are due
  * @plain:	a plain READ of it needs no more checks in this call: it is served by folio
  *		look-up, verified, and nobody listens
@@ -134,6 +142,7 @@ struct nb_file {
 	bool borrowed;
 	bool verified;
 	bool oracle;
+	bool blind;
 	bool touched;
 	bool plain;
 };

@@ -54,9 +54,11 @@ int nb_file_info(struct nb_ctx *ctx, struct nbread_file_info *info)
 	info->reason = nf.why;
 	info->error = nf.err;
 	info->fs_magic = file_inode(nf.file)->i_sb->s_magic;
-	if (!nf.err && (nf.oracle || nb_file_oracle(nf.file, true)))
+	if (!nf.err && nb_file_noio(&nf))
 		info->flags |= NBREAD_FILE_ORACLE;
-	if (nf.way != NB_WAY_WORKER)
+	if (nf.blind)
+		info->path = NBREAD_PATH_WORKER;
+	if (nf.way != NB_WAY_WORKER && !nf.blind)
 		info->flags |= NBREAD_FILE_RESIDENT;
 	if (nf.may_park)
 		info->flags |= NBREAD_FILE_PARKS;

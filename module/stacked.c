@@ -58,7 +58,7 @@ static ssize_t read_through(struct file *file, const struct nb_dst *dst, size_t 
 }
 
 /* A miss of a CACHED read starts readahead, where RWF_NOWAIT does; the bytes are not taken. */
-static void start_readahead(struct file *file, loff_t pos, size_t len)
+void nb_stacked_read_ahead(struct file *file, loff_t pos, size_t len)
 {
 	struct iov_iter nowhere;
 
@@ -143,6 +143,6 @@ ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t sta
 	if (!cached)
 		return r.done ? -EAGAIN : ret;
 	if (ret == -EAGAIN && !(flags & NBREAD_SQE_NOIO))
-		start_readahead(nf->file, start + r.done, dst->len - r.done);
+		nb_stacked_read_ahead(nf->file, start + r.done, dst->len - r.done);
 	return r.done ? r.done : ret;
 }

@@ -118,6 +118,13 @@ static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
 		kfree(rd->dst.iov);
 }
 
+/* Who may not learn what is resident changes it by asking: see set_oracle() in access.c. */
+static void leave_trace(struct nb_file *nf, const struct nb_read *rd, size_t done)
+{
+	if (!nf->oracle && !(rd->flags & NBREAD_SQE_ASYNC))
+		nb_read_ahead(nf, rd->pos + done, rd->dst.len - done);
+}
+
 /*
  * What could not be answered here: a request that owns its vectors. Return: it went the way
  * of a miss.
@@ -128,9 +135,13 @@ static bool go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 	const struct iovec *iov = rd->dst.iov;
 	struct nb_req *req;
 	ktime_t deadline;
+	bool in_time = nb_deadline(b->ctx, rd->deadline_ns, &deadline);
 
+	/* Its own I/O may never start, and that it was a miss is plain. */
+	if (unlikely(!nf->oracle) && !(in_time && nf->may_park))
+		leave_trace(nf, rd, done);
 	/* Its time was over before it began to wait: it does not begin. */
-	if (!nb_deadline(b->ctx, rd->deadline_ns, &deadline)) {
+	if (!in_time) {
 		nb_post(b, rd->user_data, -ETIME, 0, false);
 		return false;
 	}
@@ -154,6 +165,7 @@ static bool go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 	nb_miss(b, req);
 	return nf->may_park;
 nomem:
+	leave_trace(nf, rd, done);
 	nb_post(b, rd->user_data, done ? done : -ENOMEM, 0, false);
 	return false;
 }
@@ -224,7 +236,7 @@ static bool submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 		nb_post(b, rd->user_data, err, 0, false);
 		return false;
 	}
-	if (nf->way == NB_WAY_WORKER || (nf->way == NB_WAY_RESIDENT && cached)) {
+	if (nf->way == NB_WAY_WORKER || nf->blind || (nf->way == NB_WAY_RESIDENT && cached)) {
 		/* a CACHED read would have to wait: for a listener, a server or a lock unknown */
 		if (!cached)
 			return go_on(b, nf, rd, fast, 0);

@@ -37,7 +37,7 @@ static int check_try(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread
 		return -EPERM;
 	if (!access_ok(u64_to_user_ptr(t->addr), t->len))
 		return -EFAULT;
-	return nf->way == NB_WAY_WORKER ? -EAGAIN : nb_file_verify(nf, t->off, t->len);
+	return nf->way == NB_WAY_WORKER || nf->blind ? -EAGAIN : nb_file_verify(nf, t->off, t->len);
 }
 
 /* Is it like the last one, which found that nothing more is to be asked? */
