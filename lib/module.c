@@ -129,9 +129,22 @@ out_close:
 	return ret;
 }
 
+/* A forked child's copy of its parent's ring: of one with a thread it has no mapping. */
+static bool lacks_mapping(const struct nbread *ring)
+{
+	struct nbread_enter nothing;
+
+	if (!(ring->setup_flags & NBREAD_SETUP_SQTHREAD))
+		return false;
+	memset(&nothing, 0, sizeof(nothing));
+	return nbread_sys_ioctl(ring->ring_fd, NBREAD_IOC_ENTER, &nothing) == -EPERM;
+}
+
 static void module_exit(struct nbread *ring)
 {
-	nbread_sys_munmap(ring->ring_ptr, ring->ring_size);
+	/* What is at that place in a child is something else. */
+	if (!lacks_mapping(ring))
+		nbread_sys_munmap(ring->ring_ptr, ring->ring_size);
 	nbread_sys_close(ring->ring_fd);
 }
 

@@ -116,16 +116,17 @@ static struct nbread_cqe *oldest_cqe(const struct nbread *ring)
 }
 
 /*
- * Is there anything that could complete? Each entry taken ends in one CQE, so
- * what was taken and has not ended is the distance of the two indices that the
- * backend writes. The CQ's is read first: while another thread submits, the
- * answer may be a yes too many, never a no.
+ * Is there anything that could complete? Each entry that is published ends in one CQE once
+ * it is taken, so what has not ended is the distance of the two tails. The SQ's head
+ * would not do: in an ENTER of another thread it stands still until the batch ends, while
+ * completions of that batch are shown. The CQ's tail is read first: the answer
+ * may be a yes too many, never a no.
  */
 static bool in_flight(const struct nbread *ring)
 {
 	__u32 ended = nbread_load_acquire(ring->cq.ktail);
 
-	return ring->ops->always_enter || nbread_load_acquire(ring->sq.khead) != ended;
+	return ring->ops->always_enter || nbread_load_acquire(ring->sq.ktail) != ended;
 }
 
 /*

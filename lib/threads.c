@@ -128,20 +128,25 @@ static void give_up_ring(struct nbread *ring, struct nbread_thr *t)
 		nbread_sys_munmap(ring->ring_ptr, ring->ring_size);
 }
 
-static void free_thr(struct nbread_thr *t)
+static void free_memory(struct nbread_thr *t)
 {
 	if (t->arena)
 		nbread_sys_munmap(t->arena, NBREAD_THR_WORKERS * NBREAD_THR_CHUNK);
 	close_if_open(t->arena_fd);
 	if (t->owner)
 		nbread_sys_munmap(t->owner, sizeof(*t->owner));
+	free(t->heap);
+	free(t);
+}
+
+static void free_thr(struct nbread_thr *t)
+{
 	pthread_cond_destroy(&t->delivered);
 	pthread_cond_destroy(&t->timer);
 	pthread_cond_destroy(&t->work);
 	pthread_mutex_destroy(&t->lock);
 	pthread_mutex_destroy(&t->sq_lock);
-	free(t->heap);
-	free(t);
+	free_memory(t);
 }
 
 void nbread_thr_put(struct nbread_thr *t)
@@ -259,10 +264,13 @@ static void threads_exit(struct nbread *ring)
 	struct nbread_thr_job *job, *next;
 
 	if (nbread_thr_foreign(t)) {
-		/* A child: it has no threads, and who held a lock at the fork is not here. */
+		/*
+		 * A child: it has no threads, and who held a lock at the fork is not here. Nor
+		 * is who waited: to destroy what he waited on would wait for him.
+		 */
 		nbread_thr_drop_tables(t);
 		give_up_ring(ring, t);
-		free_thr(t);
+		free_memory(t);
 		return;
 	}
 	pthread_mutex_lock(&t->lock);

@@ -52,21 +52,17 @@ void nbread_thr_wake(struct nbread_thr *t, __u32 ready)
  * nbread_thr_posted() - show what was pushed, and wake who waits for it
  * @in_call: it was answered in the ENTER that submitted it
  *
- * With lock. An edge-triggered epoll needs a write each time the CQ has something again.
+ * With lock. An edge-triggered epoll needs a write each time: a program may have seen the
+ * CQ empty and not have said so yet, by its head, when it goes to wait.
  */
 void nbread_thr_posted(struct nbread_thr *t, bool in_call)
 {
-	bool drained;
 	__u32 ready;
 
-	/* Read before the new ones are shown; a head that cannot be says no. */
-	drained = nbread_load_acquire(&t->sh->cq_head) == t->sh->cq_tail;
 	/* Pairs with the acquire in nbread_cq_ready() and nbread_for_each_cqe(). */
 	nbread_store_release(&t->sh->cq_tail, t->cq_tail);
-	if (drained || !t->lit) {
-		t->lit = true;
-		nbread_sys_event_add(t->ring_fd, 1);
-	}
+	t->lit = true;
+	nbread_sys_event_add(t->ring_fd, 1);
 	if (t->event >= 0 && !(in_call && t->event_async))
 		nbread_sys_event_add(t->event, 1);
 	if (t->waiters && nbread_thr_cq_ready(t, &ready))

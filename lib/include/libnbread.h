@@ -86,8 +86,11 @@ int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbrea
  * nbread_queue_exit() - give up the ring
  * @ring:	set up, or left behind by a failed nbread_queue_init()
  *
- * Reads in flight end without a completion, at once; their buffers are not
- * touched any more, and no device is waited for.
+ * Reads that wait end without a completion, at once, and their buffers are not touched any
+ * more; no device is waited for. What the kernel is just reading or copying by itself (a
+ * worker, the ring's thread) goes on into its buffer: before buffers are freed, end the
+ * ring by nbread_queue_exit_drain(). So also where a child was forked and did not give up
+ * the ring: until it does, or ends, nothing of the ring ends.
  */
 void nbread_queue_exit(struct nbread *ring);
 

@@ -168,6 +168,28 @@ START_TEST(an_edge_triggered_epoll_hears_of_each_completion)
 }
 END_TEST
 
+/* Its head does not tell yet that the program saw the CQ empty. */
+START_TEST(an_edge_triggered_epoll_hears_of_one_that_came_while_others_were_reaped)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET }, got;
+	unsigned char *buf = behave_buf(PG);
+	int fd, ep = epoll_create1(EPOLL_CLOEXEC), i;
+
+	fd = behave_slow_file(KB(64), 9);
+	behave_ring(&ring, 8);
+	ck_assert_int_eq(epoll_ctl(ep, EPOLL_CTL_ADD, nbread_ring_fd(&ring), &ev), 0);
+	for (i = 0; i < 5; i++) {
+		behave_prep(&ring, fd, buf, PG, i * PG, 0, i);
+		behave_submit(&ring, 1);
+		ck_assert_int_eq(epoll_wait(ep, &got, 1, 60000), 1);
+		ck_assert_int_eq(nbread_get_events(&ring), 0);
+		ck_assert_uint_ge(nbread_cq_ready(&ring), 1);
+		if (i)
+			nbread_cq_advance(&ring, 1);
+	}
+}
+END_TEST
+
 static uint64_t count_of(int fd)
 {
 	uint64_t n = 0;
@@ -288,6 +310,7 @@ Suite *check_calls_suite(void)
 	behave_add(s, poll_is_readable_while_completions_are_there);
 	behave_add_differs(s, poll_right_after_the_last_completion_was_reaped, &lit);
 	behave_add(s, an_edge_triggered_epoll_hears_of_each_completion);
+	behave_add(s, an_edge_triggered_epoll_hears_of_one_that_came_while_others_were_reaped);
 	behave_add(s, an_eventfd_is_signalled_until_it_is_unregistered);
 	behave_add(s, one_thread_submits_and_another_reaps);
 	behave_add_differs(s, a_ring_with_a_thread_that_polls, &sqthread);

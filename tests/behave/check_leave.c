@@ -106,6 +106,26 @@ START_TEST(a_child_may_not_use_the_ring)
 }
 END_TEST
 
+static int gives_up(void *arg)
+{
+	(void)arg;
+	nbread_queue_exit(&ring);
+	return 0;
+}
+
+/* Who waits for work in the parent is not in the child, and not to be waited for. */
+START_TEST(a_child_gives_up_a_ring_that_has_read)
+{
+	int fd = behave_slow_file(PG, 3);
+	unsigned char *buf = behave_buf(PG);
+
+	behave_ring(&ring, 8);
+	ck_assert_int_eq(behave_read(&ring, fd, buf, PG, 0, NBREAD_SQE_ASYNC).res, PG);
+	ck_assert_int_eq(nbtest_in_child(gives_up, NULL), 0);
+	ck_assert_int_eq(behave_read(&ring, fd, buf, PG, 0, 0).res, PG);
+}
+END_TEST
+
 Suite *check_leave_suite(void)
 {
 	Suite *s = behave_promise(
@@ -116,5 +136,6 @@ Suite *check_leave_suite(void)
 	behave_add(s, a_drained_ring_leaves_no_read_behind);
 	behave_untested(s, &killed, "a process that hangs ends the run");
 	behave_add(s, a_child_may_not_use_the_ring);
+	behave_add(s, a_child_gives_up_a_ring_that_has_read);
 	return s;
 }

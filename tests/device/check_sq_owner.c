@@ -220,6 +220,32 @@ START_TEST(vectors_are_the_owner_s)
 }
 END_TEST
 
+static int exits_beside(void *arg)
+{
+	struct nbread *ring = arg;
+	char *p = mmap(ring->ring_ptr, PG, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != ring->ring_ptr)
+		return 1;
+	*p = 1;
+	nbread_queue_exit(ring);
+	return *p == 1 ? 0 : 2; /* or SIGSEGV */
+}
+
+START_TEST(a_child_that_gives_it_up_keeps_what_it_has_where_the_ring_was)
+{
+	struct nbread ring;
+
+	ck_assert_int_eq(nbread_queue_init(8, &ring, NBREAD_SETUP_SQTHREAD), 0);
+	ck_assert_int_eq(nbtest_in_child(exits_beside, &ring), 0);
+	nbread_prep_nop(nbread_get_sqe(&ring));
+	ck_assert_int_eq(nbread_submit_and_wait(&ring, 1), 1);
+	ck_assert_int_eq(dev_next(&ring).res, 0);
+	nbread_queue_exit(&ring);
+}
+END_TEST
+
 Suite *check_sq_owner_suite(void)
 {
 	Suite *s = suite_create("sq_owner");
@@ -231,5 +257,6 @@ Suite *check_sq_owner_suite(void)
 	nbtest_add_loop(s, where_a_listener_may_be_asked_a_worker_reads, 3);
 	nbtest_add(s, a_forked_child_has_no_part_in_it);
 	nbtest_add(s, vectors_are_the_owner_s);
+	nbtest_add(s, a_child_that_gives_it_up_keeps_what_it_has_where_the_ring_was);
 	return s;
 }
