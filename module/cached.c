@@ -142,31 +142,53 @@ static ssize_t read_iter_resident(struct nb_file *nf, const struct nb_dst *dst, 
 	return done ? done : ret;
 }
 
-/*
- * A CACHED read missed at @pos: start what RWF_NOWAIT starts since 6.12, readahead
- * without reclaim I/O, if the locks it needs are to be had at once.
- */
-static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
+/* May the page cache be filled at once? Mostly nobody has the lock: a look is enough. */
+bool nb_may_fill(struct address_space *mapping)
 {
-	struct address_space *mapping = nf->file->f_mapping;
+	if (likely(!rwsem_is_locked(&mapping->invalidate_lock)))
+		return true;
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return false;
+	filemap_invalidate_unlock_shared(mapping);
+	return true;
+}
+
+/**
+ * nb_start_readahead() - what RWF_NOWAIT starts since 6.12
+ * @file: whose row's lock the caller holds; page_cache_ra_unbounded() takes the
+ *	invalidate lock, sleeping, so the caller has seen that it is to be had
+ * @pos: the first byte that was not there
+ * @left: how many are wanted from there
+ *
+ * Without reclaim that writes. That is for the readahead alone: a page fault in the copy
+ * of a read must find memory by whatever means pread(2) does. If there is a folio it is on its
+ * way, or failed, which only a read will tell.
+ */
+void nb_start_readahead(struct file *file, loff_t pos, size_t left)
+{
+	struct address_space *mapping = file->f_mapping;
 	unsigned int noio;
 	struct folio *folio;
 
 	folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
-	if (folio) { /* on its way, or failed: only a READ will tell */
+	if (folio) {
 		folio_put(folio);
 		return;
 	}
+	noio = memalloc_noio_save();
+	page_cache_sync_readahead(mapping, &file->f_ra, file, pos >> PAGE_SHIFT,
+				  DIV_ROUND_UP(left + offset_in_page(pos), PAGE_SIZE));
+	memalloc_noio_restore(noio);
+}
+
+/* The same, if the locks it needs are to be had at once. */
+static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
+{
 	if (!nb_fm_lock(nf->row, nf->file))
 		return;
-	/* page_cache_ra_unbounded() takes it again, sleeping: after a punch hole, not under one */
-	if (filemap_invalidate_trylock_shared(mapping)) {
-		filemap_invalidate_unlock_shared(mapping);
-		noio = memalloc_noio_save();
-		page_cache_sync_readahead(mapping, &nf->file->f_ra, nf->file, pos >> PAGE_SHIFT,
-					  DIV_ROUND_UP(left + offset_in_page(pos), PAGE_SIZE));
-		memalloc_noio_restore(noio);
-	}
+	/* After a punch hole, not under one. */
+	if (nb_may_fill(nf->file->f_mapping))
+		nb_start_readahead(nf->file, pos, left);
 	nb_fm_unlock(nf->row, nf->file);
 }
 

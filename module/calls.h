@@ -118,6 +118,8 @@ struct nb_cached {
 struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos,
 				u32 flags);
 bool nb_at_eof(const struct file *file, loff_t pos);
+bool nb_may_fill(struct address_space *mapping);
+void nb_start_readahead(struct file *file, loff_t pos, size_t left);
 void nb_read_ahead(struct nb_file *nf, loff_t pos, size_t left);
 
 /* resident.c */

@@ -16,7 +16,6 @@
  * kernel sets it in our kiocb, so each step gets a new one.
  */
 #include <linux/pagemap.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
@@ -86,17 +85,6 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 	return 1;
 }
 
-/* May the page cache be filled at once? Mostly nobody has the lock: a look is enough. */
-static bool may_fill(struct address_space *mapping)
-{
-	if (likely(!rwsem_is_locked(&mapping->invalidate_lock)))
-		return true;
-	if (!filemap_invalidate_trylock_shared(mapping))
-		return false;
-	filemap_invalidate_unlock_shared(mapping);
-	return true;
-}
-
 /*
  * One blocking-free step: bytes, 0 at end of file, -EIOCBQUEUED when the waiter is
  * on the folio, -EAGAIN when only a blocking read can go on.
@@ -111,7 +99,6 @@ static ssize_t arm(struct nb_req *req)
 		.ki_waitq = &req->waiter,
 		.ki_pos = req->pos + req->done,
 	};
-	unsigned int noio;
 	struct iov_iter iter;
 	ssize_t ret;
 
@@ -129,12 +116,11 @@ static ssize_t arm(struct nb_req *req)
 	 */
 	if (!nb_fm_lock(req->row, file))
 		return -EAGAIN;
-	if (!may_fill(file->f_mapping)) {
+	if (!nb_may_fill(file->f_mapping)) {
 		nb_fm_unlock(req->row, file);
 		return -EAGAIN;
 	}
-	/* No reclaim that writes, as in readahead under RWF_NOWAIT since 6.12. */
-	noio = memalloc_noio_save();
+	nb_start_readahead(file, kiocb.ki_pos, req->dst.len - req->done);
 	if (nb_fm_is_bdev(req->row)) {
 		ret = filemap_read(&kiocb, &iter, 0);
 		nb_fm_unlock(req->row, file);
@@ -142,7 +128,6 @@ static ssize_t arm(struct nb_req *req)
 		nb_fm_unlock(req->row, file);
 		ret = file->f_op->read_iter(&kiocb, &iter);
 	}
-	memalloc_noio_restore(noio);
 	return ret;
 }
 
