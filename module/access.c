@@ -210,8 +210,7 @@ bool nb_file_oracle(struct file *file, bool may_sleep)
  * is given what RWF_NOWAIT gives since 6.12: to ask changes the answer, for what was missing
  * is read ahead in the same call (also on an SQWQ ring), whatever becomes of the read: its
  * time may be over, or it is cancelled before a worker takes it. Where nothing can be started
- * in the call he does not get to look. What a memory file system holds was not brought
- * there by a reader.
+ * in the call he does not get to look: tmpfs, too, as its pages may be swapped out.
  */
 static void set_oracle(struct nb_file *nf)
 {
@@ -222,7 +221,7 @@ static void set_oracle(struct nb_file *nf)
 	if (declares_nowait(nf) && (nf->row || nb_file_may_park(nf->file)))
 		nf->reads_ahead = true;
 	else
-		nf->blind = !nb_fm_is_memory(nf->row);
+		nf->blind = true;
 }
 
 /**
@@ -275,6 +274,8 @@ bool nb_file_noio(struct nb_file *nf)
 	if (!nf->oracle && nb_file_oracle(nf->file, true)) {
 		nf->oracle = true;
 		nf->blind = false;
+		if (nf->sqwq)
+			nf->reads_ahead = false;
 	}
 	return nf->oracle;
 }

@@ -184,10 +184,15 @@ void nb_start_readahead(struct file *file, loff_t pos, size_t left)
 /* The same, if the locks it needs are to be had at once. */
 static void start_readahead(struct nb_file *nf, loff_t pos, size_t left)
 {
+	unsigned int i;
+
 	if (!nb_fm_lock(nf->row, nf->file))
 		return;
-	/* After a punch hole, not under one. */
-	if (nb_may_fill(nf->file->f_mapping))
+	/*
+	 * After a punch hole, not under one. Twice, as miss.c does by once_more(): up to 6.11 the
+	 * first may only push its window on.
+	 */
+	for (i = 0; i < 2 && nb_may_fill(nf->file->f_mapping); i++)
 		nb_start_readahead(nf->file, pos, left);
 	nb_fm_unlock(nf->row, nf->file);
 }

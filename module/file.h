@@ -19,7 +19,6 @@ enum nb_fm_lock_kind {
  * @bdev: a block device; its own ->read_iter must not be used where sleeping is wrong
  * @atomic: that lock makes a whole read atomic against writes, and users know it
  * @poison: a folio whose memory failed stays in the cache; its read must say -EIO
- * @memory: there is nothing behind the page cache that a read could bring in
  */
 struct nb_fm_row {
 	const char *fs;
@@ -27,17 +26,11 @@ struct nb_fm_row {
 	bool bdev;
 	bool atomic;
 	bool poison;
-	bool memory;
 };
 
 static inline bool nb_fm_is_bdev(const struct nb_fm_row *row)
 {
 	return row && row->bdev;
-}
-
-static inline bool nb_fm_is_memory(const struct nb_fm_row *row)
-{
-	return row && row->memory;
 }
 
 static inline bool nb_fm_is_atomic(const struct nb_fm_row *row)
@@ -111,7 +104,7 @@ struct nb_pins {
  * @way:	who answers what is resident
  * @may_park:	misses wait by callback
  * @reads_ahead: readahead may be started in the call; see choose_way()
- * @sqwq:	the ring is one of SQWQ: no I/O is started in the call at all
+ * @sqwq:	the ring is one of SQWQ: no I/O is started in the call, but for who has no @oracle
  * @path:	NBREAD_PATH_*
  * @why:	NBREAD_WHY_*
  * @listener:	who must be asked before a read

@@ -35,7 +35,7 @@ static const struct nb_fm_row nb_fm_table[] = {
 	 * copy. A hole (no folio) and what is swapped out (no folio either, but a value) or
 	 * allocated and not written (not uptodate) are misses, which a worker reads.
 	 */
-	{ .fs = "tmpfs", .poison = true, .memory = true },
+	{ .fs = "tmpfs", .poison = true },
 	/* generic_file_read_iter() itself: vfat, squashfs, isofs, udf, ubifs and others */
 	{ .fs = NULL },
 };

@@ -119,10 +119,14 @@ static void drop_vectors(struct nb_read *rd, const struct iovec *fast)
 }
 
 /* Who may not learn what is resident changes it by asking: see set_oracle() in access.c. */
-static void leave_trace(struct nb_file *nf, const struct nb_read *rd, size_t done)
+static void leave_trace(struct nb_batch *b, struct nb_file *nf, const struct nb_read *rd,
+			size_t done)
 {
-	if (!nf->oracle && !(rd->flags & NBREAD_SQE_ASYNC))
-		nb_read_ahead(nf, rd->pos + done, rd->dst.len - done);
+	if (rd->flags & NBREAD_SQE_ASYNC)
+		return;
+	/* It may sleep, for a file system's metadata: show first what is done. */
+	nb_flush(b);
+	nb_read_ahead(nf, rd->pos + done, rd->dst.len - done);
 }
 
 /*
@@ -137,9 +141,9 @@ static bool go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 	ktime_t deadline;
 	bool in_time = nb_deadline(b->ctx, rd->deadline_ns, &deadline);
 
-	/* Its own I/O may never start, and that it was a miss is plain. */
-	if (unlikely(!nf->oracle) && !(in_time && nf->may_park))
-		leave_trace(nf, rd, done);
+	/* That it was a miss is plain, and whether its own I/O starts is not sure. */
+	if (unlikely(!nf->oracle))
+		leave_trace(b, nf, rd, done);
 	/* Its time was over before it began to wait: it does not begin. */
 	if (!in_time) {
 		nb_post(b, rd->user_data, -ETIME, 0, false);
@@ -165,7 +169,6 @@ static bool go_on(struct nb_batch *b, struct nb_file *nf, struct nb_read *rd,
 	nb_miss(b, req);
 	return nf->may_park;
 nomem:
-	leave_trace(nf, rd, done);
 	nb_post(b, rd->user_data, done ? done : -ENOMEM, 0, false);
 	return false;
 }

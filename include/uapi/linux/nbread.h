@@ -73,7 +73,8 @@
  * Resident bytes of files that are else read by a worker alone (FUSE, NFS, 9p) are
  * read in the call too, by the file's own read, which may ask the server whether
  * they are still current; so not with CACHED, which never waits. A CACHED miss starts
- * no readahead on such a ring: a READ, which costs the caller no more, does.
+ * no readahead on such a ring: a READ, which costs the caller no more, does. But for who
+ * gets no NOIO of a file every miss starts it in the call, or he gets no look.
  */
 #define NBREAD_SETUP_SQWQ (1U << 1)
 /* With SQTHREAD: the thread runs on the CPU sq_thread_cpu (else -EINVAL). */
