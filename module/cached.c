@@ -162,7 +162,7 @@ bool nb_may_fill(struct address_space *mapping)
  *
  * Without reclaim that writes. That is for the readahead alone: a page fault in the copy
  * of a read must find memory by whatever means pread(2) does. If there is a folio it is on its
- * way, or failed, which only a read will tell.
+ * way, or failed, which only a read will tell. Behind the end of the file nothing is read.
  */
 void nb_start_readahead(struct file *file, loff_t pos, size_t left)
 {
@@ -170,6 +170,8 @@ void nb_start_readahead(struct file *file, loff_t pos, size_t left)
 	unsigned int noio;
 	struct folio *folio;
 
+	if (pos >= i_size_read(mapping->host))
+		return;
 	folio = nb_get_folio(mapping, pos >> PAGE_SHIFT);
 	if (folio) {
 		folio_put(folio);

@@ -212,8 +212,13 @@ static enum nb_fm_one submit_plain(struct nb_batch *b, struct nb_file *nf,
 		     !access_ok(u64_to_user_ptr(addr), len)))
 		return NB_FM_ONE_NOT_TRIED;
 	looked = nb_fm_read_user(nf, addr, len, off);
-	if (likely(looked == NB_FM_ONE_DONE))
+	if (likely(looked == NB_FM_ONE_DONE)) {
 		post_hit(b, nf, READ_ONCE(sqe->user_data), len);
+	} else if (unlikely(!nf->oracle)) {
+		/* Here, since the entry may be another one when it is read anew. */
+		nb_flush(b);
+		nb_read_ahead(nf, off, len);
+	}
 	return looked;
 }
 
