@@ -215,12 +215,8 @@ bool nb_file_oracle(struct file *file, bool may_sleep)
 static void set_oracle(struct nb_file *nf)
 {
 	nf->oracle = nb_file_oracle(nf->file, false);
-	if (likely(nf->oracle) || nf->way == NB_WAY_WORKER)
+	if (likely(nf->oracle) || nf->way == NB_WAY_WORKER || nf->way == NB_WAY_STACKED)
 		return;
-	if (nf->way == NB_WAY_STACKED) {
-		nf->blind = NB_NOWAIT_IS_NOIO;
-		return;
-	}
 	/* By readahead from here: not where a read takes a lock of its own first, say a cluster's. */
 	if (declares_nowait(nf) && (nf->row || nb_file_may_park(nf->file)))
 		nf->reads_ahead = true;

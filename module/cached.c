@@ -210,7 +210,7 @@ void nb_read_ahead(struct nb_file *nf, loff_t pos, size_t left)
 	if (nf->way == NB_WAY_WORKER || nf->blind || !left)
 		return;
 	if (nf->way == NB_WAY_STACKED)
-		nb_stacked_read_ahead(nf->file, pos, left);
+		nb_stacked_read_ahead(nf, pos, left);
 	else if (nf->reads_ahead)
 		start_readahead(nf, pos, left);
 }

@@ -130,7 +130,7 @@ ssize_t nb_resident_read(struct nb_file *nf, const struct nb_dst *dst, loff_t po
 /* stacked.c */
 bool nb_is_stacked(const struct file *file);
 bool nb_stacked_is_atomic(const struct file *file);
-void nb_stacked_read_ahead(struct file *file, loff_t pos, size_t len);
+void nb_stacked_read_ahead(struct nb_file *nf, loff_t pos, size_t len);
 ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
 			bool *hit);
 

@@ -15,9 +15,12 @@
  * cannot hand IOCB_NOIO on; hence the pins. Through an fd that was opened before a copy
  * up it opens the real file anew for each read, with what the file system does there.
  */
+#include <linux/fadvise.h>
 #include <linux/magic.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include "internal.h"
 
@@ -57,14 +60,36 @@ static ssize_t read_through(struct file *file, const struct nb_dst *dst, size_t 
 	return read_nowait(file, &iter, start + done);
 }
 
-/* A miss of a CACHED read starts readahead, where RWF_NOWAIT does; the bytes are not taken. */
-void nb_stacked_read_ahead(struct file *file, loff_t pos, size_t len)
+/*
+ * By the overlay's own advice, as its mounter. xfs takes its lock for that, so only if nobody
+ * has it: a writer's I/O is not to be waited for.
+ */
+static void advise(struct file *file, loff_t pos, size_t len)
+{
+	struct inode *real = nb_real_inode(file);
+	unsigned int noio;
+
+	if (!inode_trylock_shared(real))
+		return;
+	inode_unlock_shared(real);
+	noio = memalloc_noio_save();
+	vfs_fadvise(file, pos, min_t(size_t, len, SZ_128K), POSIX_FADV_WILLNEED);
+	memalloc_noio_restore(noio);
+}
+
+/*
+ * A miss of a CACHED read starts readahead, where RWF_NOWAIT does; the bytes are not taken.
+ * Where it does not, who may not learn what is resident still has to change it by asking.
+ */
+void nb_stacked_read_ahead(struct nb_file *nf, loff_t pos, size_t len)
 {
 	struct iov_iter nowhere;
 
 	iov_iter_discard(&nowhere, ITER_DEST, len);
 	if (!NB_NOWAIT_IS_NOIO)
-		read_nowait(file, &nowhere, pos);
+		read_nowait(nf->file, &nowhere, pos);
+	else if (!nf->oracle)
+		advise(nf->file, pos, len);
 }
 
 /* What the rounds of a read came to. */
@@ -143,6 +168,6 @@ ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t sta
 	if (!cached)
 		return r.done ? -EAGAIN : ret;
 	if (ret == -EAGAIN && !(flags & NBREAD_SQE_NOIO))
-		nb_stacked_read_ahead(nf->file, start + r.done, dst->len - r.done);
+		nb_stacked_read_ahead(nf, start + r.done, dst->len - r.done);
 	return r.done ? r.done : ret;
 }
