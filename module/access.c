@@ -217,7 +217,7 @@ static void set_oracle(struct nb_file *nf)
 	nf->oracle = nb_file_oracle(nf->file, false);
 	if (likely(nf->oracle) || nf->way == NB_WAY_WORKER || nf->way == NB_WAY_STACKED)
 		return;
-	/* By readahead from here: not where a read takes a lock of its own first, say a cluster's. */
+	/* From here, so not where a read takes a lock of its own first, say a cluster's. */
 	if (declares_nowait(nf) && (nf->row || nb_file_may_park(nf->file)))
 		nf->reads_ahead = true;
 	else
