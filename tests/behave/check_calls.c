@@ -150,7 +150,8 @@ START_TEST(poll_right_after_the_last_completion_was_reaped)
 }
 END_TEST
 
-START_TEST(an_edge_triggered_epoll_hears_of_each_completion)
+/* One completion after the other; so many are left in the CQ. */
+static void check_edges(int left)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET }, got;
 	unsigned char *buf = behave_buf(PG);
@@ -163,30 +164,21 @@ START_TEST(an_edge_triggered_epoll_hears_of_each_completion)
 		behave_prep(&ring, fd, buf, PG, i * PG, 0, i);
 		behave_submit(&ring, 1);
 		ck_assert_int_eq(epoll_wait(ep, &got, 1, 60000), 1);
-		ck_assert_uint_eq(behave_next(&ring).user_data, i);
+		if (i >= left)
+			ck_assert_uint_eq(behave_next(&ring).user_data, i - left);
 	}
+}
+
+START_TEST(an_edge_triggered_epoll_hears_of_each_completion)
+{
+	check_edges(0);
 }
 END_TEST
 
-/* Its head does not tell yet that the program saw the CQ empty. */
+/* The program may have seen the CQ empty, although its head does not tell that yet. */
 START_TEST(an_edge_triggered_epoll_hears_of_one_that_came_while_others_were_reaped)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET }, got;
-	unsigned char *buf = behave_buf(PG);
-	int fd, ep = epoll_create1(EPOLL_CLOEXEC), i;
-
-	fd = behave_slow_file(KB(64), 9);
-	behave_ring(&ring, 8);
-	ck_assert_int_eq(epoll_ctl(ep, EPOLL_CTL_ADD, nbread_ring_fd(&ring), &ev), 0);
-	for (i = 0; i < 5; i++) {
-		behave_prep(&ring, fd, buf, PG, i * PG, 0, i);
-		behave_submit(&ring, 1);
-		ck_assert_int_eq(epoll_wait(ep, &got, 1, 60000), 1);
-		ck_assert_int_eq(nbread_get_events(&ring), 0);
-		ck_assert_uint_ge(nbread_cq_ready(&ring), 1);
-		if (i)
-			nbread_cq_advance(&ring, 1);
-	}
+	check_edges(1);
 }
 END_TEST
 
