@@ -197,7 +197,7 @@ endif
 	rm -rf '$(DKMS_SRC)'
 
 deb: ## Debian packages in build/deb: nbread-dkms, libnbread0, libnbread-dev, nbread-tools
-	scripts/setup package
+	scripts/setup deb
 	packaging/build-deb '$(BUILD)/deb'
 
 ##@ Clean up

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 		return fail(argv[1], -errno);
 	ret = nbread_queue_init(DEPTH, &ring, 0);
 	if (ret < 0)
-		return fail("no ring (is the module nbread loaded?)", ret);
+		return fail("no ring", ret);
 
 	do {
 		/* Say what to read; the number comes back with the result. */

@@ -7,7 +7,7 @@
  * Prints 'sum  path' for each file, in the order in which they are finished; the
  * sum is that of cksum(1). Totals go to standard error: how many reads were
  * served from the page cache (hits), how many waited for the disk, and how many
- * needed a worker thread of the kernel (punted). One thread, no read-ahead of its
+ * needed a worker thread (punted). One thread, no read-ahead of its
  * own: DEPTH files are open, each with one read in flight.
  */
 #define _GNU_SOURCE
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 
 	ret = nbread_queue_init(depth, &ring, 0);
 	if (ret < 0)
-		die("no ring (is the module nbread loaded?)", -ret);
+		die("no ring", -ret);
 	slots = calloc(depth, sizeof(*slots));
 	if (!slots)
 		die("memory", ENOMEM);
@@ -192,10 +192,12 @@ int main(int argc, char **argv)
 		nbread_cq_advance(&ring, n);
 	}
 
-	nbread_queue_exit(&ring);
 	fprintf(stderr,
-		"nbsum: %lu files, %llu bytes, %lu reads: %lu hits, %lu waited, %lu punted\n",
-		total.files, total.bytes, total.reads, total.hits, total.waited, total.punted);
+		"nbsum: %lu files, %llu bytes, %lu reads by %s: %lu hits, %lu waited, %lu punted\n",
+		total.files, total.bytes, total.reads,
+		nbread_backend(&ring) == NBREAD_BACKEND_MODULE ? "the module" : "threads",
+		total.hits, total.waited, total.punted);
+	nbread_queue_exit(&ring);
 	if (fflush(stdout))
 		die("standard output", errno);
 	return total.failed != 0;

@@ -288,7 +288,7 @@ static void run(const char *name, unsigned depth, int cold)
 	if (by_ring) {
 		ret = nbuv_init(&loop, &ring, depth);
 		if (ret)
-			die("no ring (is the module nbread loaded?)", -ret);
+			die("no ring", -ret);
 	}
 	next_file = 0;
 	reads = 0;

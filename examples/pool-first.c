@@ -246,7 +246,7 @@ int main(int argc, char **argv)
 	/* Only for the try, which does not use its queues. */
 	ret = nbread_queue_init(1, &ring, 0);
 	if (ret < 0)
-		die("no ring (is the module nbread loaded?)", -ret);
+		die("no ring", -ret);
 	for (i = 0; i < threads; i++) {
 		ret = pthread_create(&t, NULL, pool_thread, NULL);
 		if (ret)

@@ -213,11 +213,6 @@ void nbread_explain(int ret)
 		advise("Module and library do not belong together: install both of one version, then");
 		advise("modprobe -r nbread; modprobe nbread");
 		break;
-	case -EOPNOTSUPP:
-	case -EINVAL:
-		say("NBREAD_BACKEND in the environment names a backend that this library cannot give.");
-		advise("Unset it, or set it to: module, or threads");
-		break;
 	default:
 		snprintf(line, sizeof(line), "%s: %s", NBREAD_DEVICE, strerror(-ret));
 		say(line);

@@ -241,7 +241,7 @@ int main(int argc, char **argv)
 	int opt, ret, status = 0;
 
 	/* It is about the device: threads that serve in its place would hide what is wrong. */
-	setenv("NBREAD_BACKEND", "module", 0);
+	setenv("NBREAD_BACKEND", "module", 1);
 	while ((opt = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'h':

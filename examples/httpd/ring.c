@@ -16,7 +16,7 @@ static int ring_start(void)
 	int ret = nbread_queue_init(opt.conns, &ring, 0);
 
 	if (ret < 0)
-		die("no ring (is the module nbread loaded?)", -ret);
+		die("no ring", -ret);
 	return nbread_ring_fd(&ring);
 }
 

@@ -89,8 +89,8 @@ int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbrea
  * Reads that wait end without a completion, at once, and their buffers are not touched any
  * more; no device is waited for. What the kernel is just reading or copying by itself (a
  * worker, the ring's thread) goes on into its buffer: before buffers are freed, end the
- * ring by nbread_queue_exit_drain(). So also where a child was forked and did not give up
- * the ring: until it does, or ends, nothing of the ring ends.
+ * ring by nbread_queue_exit_drain(). And as long as a forked child still has the ring's
+ * descriptor, none of its reads ends.
  */
 void nbread_queue_exit(struct nbread *ring);
 
@@ -260,7 +260,8 @@ int nbread_reap_cqes_ns(struct nbread *ring, struct nbread_cqe *out, unsigned n,
 
 /**
  * nbread_try_many() - read what is cached, for a batch of requests
- * @reqs:	in: fd, flags (0 or NBREAD_SQE_NOIO), addr, len, off; out: res and cqe_flags
+ * @reqs:	in: fd, flags (NBREAD_SQE_NOIO, NBREAD_SQE_FIXED_FILE), addr, len, off;
+ *		out: res and cqe_flags
  * @n:		any number; what one call of the backend cannot take is split
  *
  * Never waits for I/O. Each res is the leading resident bytes (at least one), 0

@@ -73,8 +73,9 @@
  * Resident bytes of files that are else read by a worker alone (FUSE, NFS, 9p) are
  * read in the call too, by the file's own read, which may ask the server whether
  * they are still current; so not with CACHED, which never waits. A CACHED miss starts
- * no readahead on such a ring: a READ, which costs the caller no more, does. But for who
- * gets no NOIO of a file every miss starts it in the call, or he gets no look.
+ * no readahead on such a ring: a READ, which costs the caller no more, does. Exception: for
+ * a caller who may not use NOIO on the file a miss does start readahead in the call; where
+ * that is impossible the page cache is not looked at for him.
  */
 #define NBREAD_SETUP_SQWQ (1U << 1)
 /* With SQTHREAD: the thread runs on the CPU sq_thread_cpu (else -EINVAL). */
@@ -321,8 +322,8 @@ struct nbread_try_batch {
  * removed and its last read has ended. Unless the caller has CAP_IPC_LOCK it counts for his
  * user, with that of io_uring, against his RLIMIT_MEMLOCK (-ENOMEM): a huge page whole, and
  * once for a ring, however many buffers lie in it. Memory that cannot be
- * written to, or is mapped from a file, is -EFAULT; tmpfs, memfd and huge pages are not
- * meant by that, nor private mappings.
+ * written to, or is mapped from a file, is -EFAULT; tmpfs, memfd, huge pages and private
+ * mappings are allowed.
  */
 #define NBREAD_REGISTER_BUFFERS 4
 #define NBREAD_UNREGISTER_BUFFERS 5

@@ -331,7 +331,7 @@ NBREAD_INLINE int nbread_ring_fd(const struct nbread *ring)
 /**
  * nbread_try() - read what is cached, without the queues
  * @len:	a request above nbread_query.max_len is cut down to it, as pread(2) does
- * @sqe_flags:	0 or NBREAD_SQE_NOIO (a miss starts no I/O)
+ * @sqe_flags:	NBREAD_SQE_NOIO (a miss starts no I/O), NBREAD_SQE_FIXED_FILE
  *
  * Never waits for I/O. Inline, so that it has the caller's off_t.
  *
