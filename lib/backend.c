@@ -37,9 +37,12 @@ int nbread_backend_select(const struct nbread_backend_ops **ops)
  * would be so for threads too, or pass.
  */
 const struct nbread_backend_ops *nbread_backend_instead(const struct nbread_backend_ops *ops,
-							int err)
+							int err, __u32 setup_flags)
 {
 	if (ops != &nbread_module_ops || wanted())
+		return NULL;
+	/* The ring to attach to is another process's. */
+	if (err == -EPERM && (setup_flags & NBREAD_SETUP_ATTACH))
 		return NULL;
 	return err == -ENODEV || err == -EACCES || err == -EPERM ? &nbread_threads_ops : NULL;
 }

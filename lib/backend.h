@@ -50,6 +50,6 @@ int nbread_backend_select(const struct nbread_backend_ops **ops);
 
 /* The one to take when @ops said @err; NULL: none, the error is the program's to know. */
 const struct nbread_backend_ops *nbread_backend_instead(const struct nbread_backend_ops *ops,
-							int err);
+							int err, __u32 setup_flags);
 
 #endif /* NBREAD_BACKEND_H */

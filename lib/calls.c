@@ -97,7 +97,7 @@ int nbread_query(struct nbread *ring, struct nbread_query *q)
 	do {
 		ret = ops->query(NULL, q);
 		if (ret < 0)
-			ops = nbread_backend_instead(ops, ret);
+			ops = nbread_backend_instead(ops, ret, 0);
 	} while (ret < 0 && ops);
 	return ret;
 }

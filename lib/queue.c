@@ -91,7 +91,7 @@ static __u32 wakeup_flag(const struct nbread *ring)
  */
 static bool hand_over(struct nbread *ring, struct nbread_enter *e)
 {
-	__u32 tail = ring->sq.sqe_tail;
+	__u32 tail = ring->sq.sqe_tail, ready;
 
 	if (has_thread(ring)) {
 		e->to_submit = tail - nbread_load_relaxed(ring->sq.ktail);
@@ -105,7 +105,9 @@ static bool hand_over(struct nbread *ring, struct nbread_enter *e)
 		if (e->to_submit)
 			return true;
 	}
-	return nbread_cq_ready(ring) < e->min_complete;
+	ready = nbread_cq_ready(ring);
+	/* More than there can be: another thread reaped between the looks at tail and head. */
+	return ready < e->min_complete || ready > ring->cq.ring_entries;
 }
 
 static struct nbread_cqe *oldest_cqe(const struct nbread *ring)
@@ -187,7 +189,10 @@ int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, 
 	if (ret < 0 && !wait_ended(ret))
 		return ret;
 	*cqe_ptr = oldest_cqe(ring);
-	return ret < 0 && *cqe_ptr ? 0 : ret;
+	if (ret < 0 && *cqe_ptr)
+		return 0;
+	/* Nothing was taken, since there was no room, and nothing has come. */
+	return !ret && !*cqe_ptr ? -EAGAIN : ret;
 }
 
 int nbread_wait_cqes_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,

@@ -28,7 +28,7 @@ int nbread_queue_init_params(unsigned entries, struct nbread *ring, struct nbrea
 		ret = ops->init(ring, &setup);
 		if (ret < 0) {
 			ring_clear(ring);
-			ops = nbread_backend_instead(ops, ret);
+			ops = nbread_backend_instead(ops, ret, p->flags);
 		}
 	} while (ret < 0 && ops);
 	if (ret < 0)

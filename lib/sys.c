@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -42,6 +43,20 @@ static int result(int ret, int saved)
 	return ret;
 }
 
+/* Between these two no call ends the thread. */
+static int no_cancel(void)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+static void restore_cancel(int state)
+{
+	pthread_setcancelstate(state, NULL);
+}
+
 int nbread_sys_open(const char *path)
 {
 	int saved = errno;
@@ -51,9 +66,11 @@ int nbread_sys_open(const char *path)
 
 int nbread_sys_close(int fd)
 {
-	int saved = errno;
+	int saved = errno, state = no_cancel(), ret;
 
-	return result(close(fd), saved);
+	ret = result(close(fd), saved);
+	restore_cancel(state);
+	return ret;
 }
 
 int nbread_sys_ioctl(int fd, unsigned long cmd, void *arg)
@@ -105,16 +122,24 @@ int nbread_sys_wipe_on_fork(void *mem, size_t size)
 
 int nbread_sys_forget(void *mem, size_t size)
 {
-	int saved = errno;
+	int saved = errno, ret;
 
-	return result(madvise(mem, size, MADV_REMOVE), saved);
+	ret = result(madvise(mem, size, MADV_REMOVE), saved);
+	/* There is no file below it. */
+	if (ret == -EINVAL)
+		ret = result(madvise(mem, size, MADV_DONTNEED), saved);
+	return ret;
 }
 
 int nbread_sys_memfd(size_t size)
 {
 	static const char name[] = "nbread";
 	int saved = errno, fd, ret;
+	struct rlimit limit;
 
+	/* It holds for a file in memory too, and the kernel would tell by SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
+		return -EFBIG;
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL) { /* before 6.3 */
 		errno = saved;
@@ -129,25 +154,25 @@ int nbread_sys_memfd(size_t size)
 	return ret;
 }
 
+ssize_t nbread_sys_copy(const struct iovec *to, int nr, const void *from, size_t n)
+{
+	struct iovec local = { (void *)(uintptr_t)from, n };
+	int saved = errno;
+	ssize_t ret;
+
+	ret = process_vm_writev(getpid(), &local, 1, to, (unsigned long)nr, 0);
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
 int nbread_sys_eventfd(void)
 {
 	int saved = errno;
 
 	return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), saved);
-}
-
-/* Between these two no call ends the thread. */
-static int no_cancel(void)
-{
-	int state;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	return state;
-}
-
-static void restore_cancel(int state)
-{
-	pthread_setcancelstate(state, NULL);
 }
 
 int nbread_sys_event_add(int fd, __u64 value)

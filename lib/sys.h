@@ -52,10 +52,12 @@ struct nbread_sys_id {
 int nbread_sys_memory(int fd, size_t size, void **mem);
 /* A child that fork(2) makes sees zeroes there. */
 int nbread_sys_wipe_on_fork(void *mem, size_t size);
-/* Gives back what a mapping of nbread_sys_memfd() holds. */
+/* Gives back what a mapping of nbread_sys_memory() holds. */
 int nbread_sys_forget(void *mem, size_t size);
-/* A file without a name, of @size bytes, all 0. */
+/* A file without a name, of @size bytes, all 0; -EFBIG, and no signal, above RLIMIT_FSIZE. */
 int nbread_sys_memfd(size_t size);
+/* Copies @n bytes to memory of this process that may not be there: -EFAULT, and no signal. */
+ssize_t nbread_sys_copy(const struct iovec *to, int nr, const void *from, size_t n);
 
 /* An eventfd(2) that blocks nobody; add to one, and take all of it away. */
 int nbread_sys_eventfd(void);

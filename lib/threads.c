@@ -6,6 +6,7 @@
  * It needs Linux 4.14: preadv2(RWF_NOWAIT), and MADV_WIPEONFORK, by which a child that
  * has the ring's memory too is told from its owner with one look at memory.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "threads.h"
 
@@ -183,10 +184,37 @@ static struct nbread_thr *new_thr(const struct nbread_setup *p)
 	t->cq_entries = p->cq_entries;
 	t->max_workers = p->max_workers;
 	t->timeout_ns = p->timeout_ns;
+	t->sqwq = p->flags & NBREAD_SETUP_SQWQ;
 	t->noio = nbread_thr_has_noio();
 	t->users = 1;
 	t->ring_fd = t->arena_fd = t->event = -1;
 	return t;
+}
+
+/* The places that threads read to; see threads.h. */
+static int get_arena(struct nbread_thr *t)
+{
+	const size_t size = NBREAD_THR_WORKERS * NBREAD_THR_CHUNK;
+	struct iovec to;
+	void *mem;
+	int ret;
+
+	t->arena_fd = nbread_sys_memfd(size);
+	t->arena_is_file = t->arena_fd != -EFBIG;
+	if (!t->arena_is_file)
+		t->arena_fd = nbread_sys_memfd(0);
+	if (t->arena_fd < 0)
+		return t->arena_fd;
+	ret = nbread_sys_memory(t->arena_is_file ? t->arena_fd : -1, size, &mem);
+	if (ret < 0)
+		return ret;
+	t->arena = mem;
+	if (t->arena_is_file)
+		return 0;
+	/* It may be filtered out: better told now than of each read. */
+	to.iov_base = t->arena;
+	to.iov_len = 1;
+	return nbread_sys_copy(&to, 1, "", 1) == 1 ? 0 : -EFBIG;
 }
 
 /* Descriptors and memory; what is there after an error, the caller gives up. */
@@ -210,13 +238,9 @@ static int get_memory(struct nbread *ring, struct nbread_thr *t, const struct nb
 	t->sh = mem;
 	t->cqes = (struct nbread_cqe *)((char *)mem + p->cq_off.cqes);
 	t->sqes = (struct nbread_sqe *)((char *)mem + p->sq_off.sqes);
-	t->arena_fd = nbread_sys_memfd(NBREAD_THR_WORKERS * NBREAD_THR_CHUNK);
-	if (t->arena_fd < 0)
-		return t->arena_fd;
-	ret = nbread_sys_memory(t->arena_fd, NBREAD_THR_WORKERS * NBREAD_THR_CHUNK, &mem);
+	ret = get_arena(t);
 	if (ret < 0)
 		return ret;
-	t->arena = mem;
 	t->ring_fd = nbread_sys_eventfd();
 	if (t->ring_fd < 0)
 		return t->ring_fd;
@@ -229,13 +253,14 @@ static int get_memory(struct nbread *ring, struct nbread_thr *t, const struct nb
 
 static int threads_init(struct nbread *ring, struct nbread_setup *p)
 {
-	int ret = check_setup(p);
+	int ret = check_setup(p), saved = errno;
 	struct nbread_thr *t;
 
 	if (ret < 0)
 		return ret;
 	tell_offsets(p);
 	t = new_thr(p);
+	errno = saved;
 	if (!t)
 		return -ENOMEM;
 	ring->ring_size = (size_t)p->ring_size;
@@ -255,6 +280,20 @@ static int threads_init(struct nbread *ring, struct nbread_setup *p)
 }
 
 /*
+ * The tables of a child. Its descriptors are closed whoever has a reference: those were
+ * threads, which are not here.
+ */
+static void drop_childs_tables(struct nbread_thr *t)
+{
+	unsigned i;
+
+	for (i = 0; i < t->nr_files; i++)
+		if (t->files[i])
+			t->files[i]->refs = 1;
+	nbread_thr_drop_tables(t);
+}
+
+/*
  * Reads in flight end without a completion. Waits for no file, but for threads that are
  * just copying to the program's memory, since that may be freed when this returns.
  */
@@ -262,21 +301,25 @@ static void threads_exit(struct nbread *ring)
 {
 	struct nbread_thr *t = nbread_thr_of(ring);
 	struct nbread_thr_job *job, *next;
+	int state;
 
 	if (nbread_thr_foreign(t)) {
 		/*
 		 * A child: it has no threads, and who held a lock at the fork is not here. Nor
 		 * is who waited: to destroy what he waited on would wait for him.
 		 */
-		nbread_thr_drop_tables(t);
+		drop_childs_tables(t);
 		give_up_ring(ring, t);
 		free_memory(t);
 		return;
 	}
 	pthread_mutex_lock(&t->lock);
 	t->closing = true;
+	/* A thread that is cancelled in the wait would leave half a ring behind. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	while (t->delivering)
 		pthread_cond_wait(&t->delivered, &t->lock);
+	pthread_setcancelstate(state, NULL);
 	for (job = t->oldest; job; job = next) {
 		next = job->next;
 		if (job->state == NBREAD_THR_QUEUED) {

@@ -14,7 +14,9 @@
  * the kernel copy the bytes to the program. So a read that hangs in the kernel can be
  * cancelled, or its ring given up, and nobody writes to the program's memory afterwards.
  * The arena is a memfd, so that the copy is one preadv(2): a bad address of the program is
- * -EFAULT, and no signal.
+ * -EFAULT, and no signal. Where RLIMIT_FSIZE forbids a file of that size it is plain memory,
+ * and the copy a process_vm_writev(2) to ourselves; the memfd is empty then, and there for
+ * take_vectors() alone.
  *
  * States of a job, all changes under 'lock':
  *
@@ -105,7 +107,8 @@ enum nbread_thr_state { NBREAD_THR_QUEUED, NBREAD_THR_RUN, NBREAD_THR_DELIVER, N
  * struct nbread_thr_job - a read that owes a CQE
  * @prev:	with @next: all of the ring, oldest first
  * @next:	likewise
- * @after:	the next one in the queue of the pool
+ * @before:	with @after: its neighbours in the queue of the pool
+ * @after:	likewise
  * @state:	see above
  * @end_with:	-errno that cancel or deadline want, once its bytes are copied; or 0
  * @fd:		the descriptor as the program named it, or -1 for a registered file
@@ -124,7 +127,7 @@ enum nbread_thr_state { NBREAD_THR_QUEUED, NBREAD_THR_RUN, NBREAD_THR_DELIVER, N
  * @heap_at:	its place in the heap of deadlines, or -1
  */
 struct nbread_thr_job {
-	struct nbread_thr_job *prev, *next, *after;
+	struct nbread_thr_job *prev, *next, *before, *after;
 	enum nbread_thr_state state;
 	int end_with;
 	int fd;
@@ -159,6 +162,8 @@ struct nbread_thr_waiter {
  * @owner:	a page that a forked child sees empty: whose ring it is
  * @sh:		the shared words, and
  * @sqes:	@cqes: the entries; all in ring->ring_ptr
+ * @arena_is_file: mapped from arena_fd
+ * @sqwq:	NBREAD_SETUP_SQWQ: a CACHED miss starts no readahead
  * @sq_head:	the truth, as is @cq_tail; the shared words are only published
  * @reserved:	CQ slots of reads in flight
  * @lit:	ring_fd is readable
@@ -179,7 +184,7 @@ struct nbread_thr {
 	int ring_fd;
 	int arena_fd;
 	char *arena;
-	bool noio;
+	bool arena_is_file, sqwq, noio;
 	__u64 timeout_ns;
 
 	pthread_mutex_t sq_lock;

@@ -31,17 +31,22 @@ void nbread_thr_push(struct nbread_thr *t, __u64 user_data, int res, __u32 flags
 	t->reserved--;
 }
 
-/* Each completion is for one waiter: who has enough goes, oldest first. With lock. */
+/*
+ * As many completions wake as many waiters at most: who has enough goes, oldest first. Not as
+ * many as he wants are taken off for one: he may take fewer, and nobody would be told of the
+ * rest. With lock.
+ */
 void nbread_thr_wake(struct nbread_thr *t, __u32 ready)
 {
 	struct nbread_thr_waiter **at = &t->waiters, *w;
+	__u32 nr = ready;
 
-	while ((w = *at)) {
+	while (nr && (w = *at)) {
 		if (w->want > ready) {
 			at = &w->next;
 			continue;
 		}
-		ready -= w->want;
+		nr--;
 		*at = w->next;
 		w->listed = false;
 		nbread_sys_event_add(w->event, 1);

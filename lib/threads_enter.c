@@ -112,6 +112,23 @@ static void unlist_waiter(struct nbread_thr *t, struct nbread_thr_waiter *w)
 		nbread_sys_event_clear(w->event);
 }
 
+/*
+ * How many completions there are; or -EINVAL for indices that cannot be. Without the lock
+ * others may reap and post between the looks at head and tail, so only a look under it, when
+ * the tail stands still, says that.
+ */
+static int look_at_cq(struct nbread_thr *t, __u32 *ready)
+{
+	bool can_be = nbread_thr_cq_ready(t, ready);
+
+	if (!can_be) {
+		pthread_mutex_lock(&t->lock);
+		can_be = nbread_thr_cq_ready(t, ready);
+		pthread_mutex_unlock(&t->lock);
+	}
+	return can_be ? 0 : -EINVAL;
+}
+
 /* Wait until the CQ holds @want. Return: 0, -EINTR, -ETIME, -EINVAL or of eventfd(2). */
 static int wait_for(struct nbread_thr *t, __u32 want, __u64 expires, const __u64 *sigmask)
 {
@@ -120,7 +137,7 @@ static int wait_for(struct nbread_thr *t, __u32 want, __u64 expires, const __u64
 	__u32 ready;
 
 	for (;;) {
-		ret = nbread_thr_cq_ready(t, &ready) ? 0 : -EINVAL;
+		ret = look_at_cq(t, &ready);
 		if (ret < 0 || ready >= want)
 			break;
 		ret = err;

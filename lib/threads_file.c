@@ -182,7 +182,7 @@ void nbread_thr_look(struct nbread_thr *t, struct nbread_thr_look *look, int fd,
 	if (fixed) {
 		look->file = own_mm ? get_file(t, fd) : NULL;
 		if (!look->file) {
-			look->err = -EBADF;
+			look->err = own_mm ? -EBADF : -EPERM;
 			return;
 		}
 		look->use = look->file->fd;

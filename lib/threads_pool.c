@@ -16,8 +16,12 @@
 #define IDLE_S 5
 /* Beside what the C library needs: a read and its iovecs. */
 #define STACK ((size_t)64 << 10)
-/* A blocking read that says -EAGAIN all the same is asked so many times, as by the module. */
-#define EAGAIN_TRIES 8
+/*
+ * A blocking read that says -EAGAIN all the same is asked so many times, as by the module.
+ * So is one that says -EINTR: no signal reaches these threads, but to be stopped, traced or
+ * frozen wakes them as one would, and a FUSE server may then answer so.
+ */
+#define TRIES 8
 /* Of a large read that misses; the rest follows when it is read. */
 #define HINT_MAX (1U << 20)
 
@@ -67,7 +71,7 @@ static ssize_t fetch(const struct nbread_thr_job *job, void *place)
 		if (!job->file && !same_file(fd, job->dev, job->ino))
 			return -EBADF;
 		ret = nbread_sys_read(fd, &iov, 1, job->off + job->done, false);
-	} while (ret == -EAGAIN && ++tries < EAGAIN_TRIES);
+	} while ((ret == -EAGAIN || ret == -EINTR) && ++tries < TRIES);
 	/* Here too, since what was read must be of the file that was meant. */
 	if (!job->file && !same_file(fd, job->dev, job->ino))
 		return -EBADF;
@@ -92,7 +96,10 @@ static ssize_t deliver(const struct nbread_thr *t, struct nbread_thr_job *job, _
 		whole = job->iov[nr - 1].iov_len;
 		job->iov[nr - 1].iov_len -= sum - n;
 	}
-	ret = nbread_sys_read(t->arena_fd, job->iov, (int)nr, at, false);
+	if (t->arena_is_file)
+		ret = nbread_sys_read(t->arena_fd, job->iov, (int)nr, at, false);
+	else
+		ret = nbread_sys_copy(job->iov, (int)nr, t->arena + at, n);
 	if (whole)
 		job->iov[nr - 1].iov_len = whole;
 	if (ret < 0)
@@ -157,10 +164,7 @@ static void run_job(struct nbread_thr *t, unsigned slot)
 	struct nbread_thr_job *job = t->first;
 	ssize_t res;
 
-	t->first = job->after;
-	if (!t->first)
-		t->last = NULL;
-	t->queued--;
+	nbread_thr_unqueue(t, job);
 	job->state = NBREAD_THR_RUN;
 	res = read_job(t, job, slot);
 	if (job->state != NBREAD_THR_GONE) {
@@ -275,12 +279,11 @@ void nbread_thr_more_workers(struct nbread_thr *t)
  */
 int nbread_thr_queue(struct nbread_thr *t, struct nbread_thr_job *job)
 {
-	struct nbread_thr_job *last = t->last;
-
 	job->state = NBREAD_THR_QUEUED;
+	job->before = t->last;
 	job->after = NULL;
-	if (last)
-		last->after = job;
+	if (t->last)
+		t->last->after = job;
 	else
 		t->first = job;
 	t->last = job;
@@ -301,15 +304,14 @@ int nbread_thr_queue(struct nbread_thr *t, struct nbread_thr_job *job)
 
 void nbread_thr_unqueue(struct nbread_thr *t, struct nbread_thr_job *job)
 {
-	struct nbread_thr_job **at = &t->first, *before = NULL;
-
-	while (*at != job) {
-		before = *at;
-		at = &before->after;
-	}
-	*at = job->after;
-	if (t->last == job)
-		t->last = before;
+	if (job->before)
+		job->before->after = job->after;
+	else
+		t->first = job->after;
+	if (job->after)
+		job->after->before = job->before;
+	else
+		t->last = job->before;
 	t->queued--;
 }
 

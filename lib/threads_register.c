@@ -5,6 +5,7 @@
  * waits for nobody. A registered buffer is a range that addresses are checked against;
  * nothing is pinned. All tables are under 'lock'.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include "threads.h"
@@ -53,6 +54,17 @@ static int new_file(struct nbread_thr *t, int fd, struct nbread_thr_file **out)
 	return 0;
 }
 
+/* Asked before the descriptors are, as the module does; and again when it counts. */
+static bool has_files(struct nbread_thr *t)
+{
+	bool has;
+
+	pthread_mutex_lock(&t->lock);
+	has = t->files;
+	pthread_mutex_unlock(&t->lock);
+	return has;
+}
+
 static int register_files(struct nbread_thr *t, const struct nbread_register *r)
 {
 	const int *fds = (const int *)(uintptr_t)r->addr;
@@ -62,6 +74,8 @@ static int register_files(struct nbread_thr *t, const struct nbread_register *r)
 
 	if (!r->nr || r->nr > NBREAD_THR_FILES || !fds != !!(r->flags & NBREAD_REGISTER_SPARSE))
 		return -EINVAL;
+	if (has_files(t))
+		return -EBUSY;
 	files = calloc(r->nr, sizeof(struct nbread_thr_file *));
 	if (!files)
 		return -ENOMEM;
@@ -83,15 +97,28 @@ static int register_files(struct nbread_thr *t, const struct nbread_register *r)
 	return ret;
 }
 
+/* May these slots be updated? With lock. */
+static int check_slots(const struct nbread_thr *t, const struct nbread_register *r)
+{
+	if (!t->files)
+		return -ENXIO;
+	return r->off > t->nr_files || r->nr > t->nr_files - r->off ? -EINVAL : 0;
+}
+
 /* The slots before a wrong one are set, and counted, as by read(2). */
 static int update_files(struct nbread_thr *t, const struct nbread_register *r)
 {
 	const int *fds = (const int *)(uintptr_t)r->addr;
 	unsigned i;
-	int ret = 0;
+	int ret;
 
-	if (!r->nr)
-		return -EINVAL;
+	pthread_mutex_lock(&t->lock);
+	ret = check_slots(t, r);
+	pthread_mutex_unlock(&t->lock);
+	if (!ret && !r->nr)
+		ret = -EINVAL;
+	if (ret)
+		return ret;
 	for (i = 0; i < r->nr; i++) {
 		struct nbread_thr_file *file;
 
@@ -99,10 +126,7 @@ static int update_files(struct nbread_thr *t, const struct nbread_register *r)
 		if (ret)
 			break;
 		pthread_mutex_lock(&t->lock);
-		if (!t->files)
-			ret = -ENXIO;
-		else if (r->off > t->nr_files || r->nr > t->nr_files - r->off)
-			ret = -EINVAL;
+		ret = check_slots(t, r);
 		if (ret) {
 			if (file)
 				nbread_thr_put_file(t, file);
@@ -337,6 +361,7 @@ int nbread_thr_register(struct nbread *ring, struct nbread_register *r)
 {
 	struct nbread_thr *t = nbread_thr_of(ring);
 	const struct op *op = NULL;
+	int ret, saved = errno;
 
 	if (r->op < sizeof(ops) / sizeof(ops[0]) && ops[r->op].run)
 		op = &ops[r->op];
@@ -349,5 +374,7 @@ int nbread_thr_register(struct nbread *ring, struct nbread_register *r)
 		return -EINVAL;
 	if (nbread_thr_foreign(t))
 		return -EPERM;
-	return op->run(t, r);
+	ret = op->run(t, r);
+	errno = saved; /* of allocations that failed */
+	return ret;
 }

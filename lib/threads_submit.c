@@ -5,6 +5,7 @@
  * The checks and their order are the module's (module/submit.c, try.c), so that a wrong
  * entry ends alone, and with the same errno.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "threads.h"
 
@@ -163,7 +164,7 @@ static void start_readahead(struct nbread_thr *t, const struct nbread_thr_look *
 	size_t done = f->res > 0 ? (size_t)f->res : 0;
 
 	/* Where RWF_NOWAIT itself starts I/O, or where nothing of it is known, it is done. */
-	if (!t->noio || (flags & NBREAD_SQE_NOIO) || look->no_nowait || f->complete ||
+	if (!t->noio || t->sqwq || (flags & NBREAD_SQE_NOIO) || look->no_nowait || f->complete ||
 	    (f->res < 0 && f->res != -EAGAIN))
 		return;
 	pthread_mutex_lock(&t->lock);
@@ -221,6 +222,12 @@ static void go_on(struct nbread_thr_batch *b, struct nbread_thr_look *look, stru
 	job = new_job(t, look, rd);
 	if (!job) {
 		nbread_thr_post(b, rd->sqe->user_data, -ENOMEM, 0);
+		return;
+	}
+	/* Its time was over before it began to wait: it does not begin. */
+	if (job->deadline_ns && job->deadline_ns <= nbread_sys_now_ns()) {
+		nbread_thr_post(b, job->user_data, -ETIME, 0);
+		nbread_thr_free_job(job);
 		return;
 	}
 	pthread_mutex_lock(&t->lock);
@@ -307,7 +314,7 @@ int nbread_thr_submit(struct nbread_thr *t, __u32 nr)
 {
 	struct nbread_thr_batch b = { .t = t };
 	struct nbread_thr_look look;
-	int i, err, taken;
+	int i, err, taken, saved = errno;
 
 	memset(&look, 0, sizeof(look));
 	pthread_mutex_lock(&t->sq_lock);
@@ -332,6 +339,7 @@ int nbread_thr_submit(struct nbread_thr *t, __u32 nr)
 	nbread_thr_look_end(t, &look);
 	nbread_thr_flush(&b);
 	pthread_mutex_unlock(&t->sq_lock);
+	errno = saved; /* of allocations that failed */
 	return taken;
 }
 
@@ -367,8 +375,8 @@ int nbread_thr_try(struct nbread *ring, struct nbread_try *reqs, unsigned n)
 	struct nbread_thr *t = nbread_thr_of(ring);
 	bool own_mm = !nbread_thr_foreign(t);
 	struct nbread_thr_look look;
+	int hits = 0, saved = errno;
 	unsigned i;
-	int hits = 0;
 
 	memset(&look, 0, sizeof(look));
 	for (i = 0; i < n; i++) {
@@ -379,5 +387,6 @@ int nbread_thr_try(struct nbread *ring, struct nbread_try *reqs, unsigned n)
 		hits += f.complete;
 	}
 	nbread_thr_look_end(t, &look);
+	errno = saved;
 	return hits;
 }

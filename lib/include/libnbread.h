@@ -66,6 +66,7 @@ extern "C" {
  *		unknown NBREAD_BACKEND
  * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks
  * -EPROTO	the device answered with a layout that cannot be
+ * -EFBIG	threads: RLIMIT_FSIZE is below 8 MiB, and process_vm_writev(2) is filtered out
  * -ENOMEM, -EMFILE, -ENFILE
  */
 int nbread_queue_init(unsigned entries, struct nbread *ring, unsigned setup_flags);
@@ -223,7 +224,8 @@ int nbread_sqe_set_timeout_ns(struct nbread_sqe *sqe, __s64 timeout_ns);
 /*
  * One ring for many threads. Any thread may call these two at any time, on a ring that
  * is submitted to and reaped in no other way: entries and completions are copied,
- * each side under a lock. A ring of which this is not asked pays nothing for it.
+ * each side under a lock. A ring of which this is not asked pays nothing for it. Not in a
+ * forked child: who held a lock at the fork is not there.
  */
 
 /**

@@ -121,7 +121,8 @@ END_TEST
 static const struct behave_differs other_fd = {
 	.what = "Cancel by another descriptor of the same open file",
 	.module = "finds its reads",
-	.threads = "-ENOENT: descriptors are compared by number",
+	.threads =
+		"-ENOENT: descriptors are compared by number; a read by a registered index is found by an index of the same slot's file alone",
 	.module_value = 1,
 	.threads_value = -ENOENT,
 };

@@ -251,6 +251,16 @@ START_TEST(backend_threads_opens_no_device)
 }
 END_TEST
 
+START_TEST(attach_to_a_ring_of_another_process_is_eperm_and_not_what_threads_say)
+{
+	struct nbread_setup p = { .flags = NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_ATTACH };
+
+	fake.setup_error = -EPERM;
+	ck_assert_int_eq(nbread_queue_init_params(8, &ring, &p), -EPERM);
+	assert_nothing_left_behind();
+}
+END_TEST
+
 START_TEST(what_threads_do_not_serve_is_eopnotsupp_and_not_the_modules_error)
 {
 	fake.open_error = -ENOENT;
@@ -282,6 +292,7 @@ Suite *check_setup_suite(void)
 	nbtest_add_table(s, threads_instead, instead);
 	nbtest_add(s, a_broken_module_is_not_hidden_by_threads);
 	nbtest_add(s, backend_threads_opens_no_device);
+	nbtest_add(s, attach_to_a_ring_of_another_process_is_eperm_and_not_what_threads_say);
 	nbtest_add(s, what_threads_do_not_serve_is_eopnotsupp_and_not_the_modules_error);
 	return s;
 }

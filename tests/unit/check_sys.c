@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include "nbtest.h"
 #include "fake.h"
 #include "real_sys.h"
@@ -81,6 +83,48 @@ START_TEST(a_mapping_is_shared_with_the_file)
 }
 END_TEST
 
+static int make_a_file_that_is_too_large(void *arg)
+{
+	struct rlimit limit = { 4096, 4096 };
+	int fd;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_FSIZE, &limit))
+		return 1;
+	errno = MARK;
+	/* The kernel would say so by a signal that kills. */
+	if (real_memfd(4097) != -EFBIG || errno != MARK)
+		return 2;
+	fd = real_memfd(4096);
+	return fd < 0 || real_memfd(0) < 0 ? 3 : 0;
+}
+
+START_TEST(a_file_above_the_limit_of_their_size_is_efbig_and_no_signal)
+{
+	ck_assert_int_eq(nbtest_in_child(make_a_file_that_is_too_large, NULL), 0);
+}
+END_TEST
+
+START_TEST(a_copy_to_memory_that_is_not_there_is_efault_or_short)
+{
+	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec to[2] = { { mem, 3 }, { mem + 4090, 6 } };
+
+	ck_assert_ptr_ne(mem, MAP_FAILED);
+	munmap(mem + 4096, 4096);
+	ck_assert_int_eq(real_copy(to, 2, "abcdefghi", 9), 9);
+	ck_assert_int_eq(memcmp(mem, "abc", 3), 0);
+	ck_assert_int_eq(memcmp(mem + 4090, "defghi", 6), 0);
+	to[1].iov_len = 7;
+	ck_assert_int_lt(real_copy(to, 2, "0123456789", 10), 10);
+	to[0].iov_base = mem + 4096;
+	errno = MARK;
+	ck_assert_int_eq(real_copy(to, 1, "xyz", 3), -EFAULT);
+	ck_assert_int_eq(errno, MARK);
+	munmap(mem, 4096);
+}
+END_TEST
+
 static volatile sig_atomic_t caught, left;
 
 static void on_signal(int sig)
@@ -135,6 +179,8 @@ Suite *check_sys_suite(void)
 	nbtest_add(s, the_clock_is_the_monotonic_one);
 	nbtest_add(s, a_device_that_does_not_know_the_call_is_enotty);
 	nbtest_add(s, a_mapping_is_shared_with_the_file);
+	nbtest_add(s, a_file_above_the_limit_of_their_size_is_efbig_and_no_signal);
+	nbtest_add(s, a_copy_to_memory_that_is_not_there_is_efault_or_short);
 	nbtest_add(s, a_call_that_a_signal_interrupts_is_not_started_again);
 	return s;
 }

@@ -56,6 +56,29 @@ START_TEST(a_begun_read_and_one_that_waits_end_at_their_deadline_once)
 }
 END_TEST
 
+START_TEST(a_miss_whose_time_is_over_already_is_not_begun)
+{
+	struct nbread_cqe cqe;
+
+	thr_start(8, 1);
+	fake.nowait_error = -EAGAIN;
+	thr_prep(PG, 0, 1)->deadline_ns = fake.now_ns;
+	read_until(PG, 2, 0);
+	read_until(PG, 3, 1);
+	thr_submit(3);
+	ck_assert_uint_ge(nbread_cq_ready(&thr_ring), 2);
+	cqe = thr_next();
+	ck_assert_uint_eq(cqe.user_data, 1);
+	ck_assert_int_eq(cqe.res, -ETIME);
+	ck_assert_uint_eq(cqe.flags, 0);
+	thr_posted(2, -ETIME);
+	thr_ends(3, PG);
+	ck_assert_uint_eq(fake.blocking_reads, 1);
+	thr_untouched(3 * PG, 0);
+	thr_end();
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	size_t len;
@@ -331,6 +354,7 @@ Suite *check_threads_deadline_suite(void)
 {
 	Suite *s = suite_create("threads_deadline");
 
+	nbtest_add(s, a_miss_whose_time_is_over_already_is_not_begun);
 	nbtest_add(s, a_begun_read_and_one_that_waits_end_at_their_deadline_once);
 	nbtest_add_table(s, deadline_while_bytes_are_copied, copying);
 	nbtest_add(s, a_deadline_after_a_cancel_during_a_copy_changes_nothing);

@@ -66,6 +66,109 @@ START_TEST(setup_error)
 }
 END_TEST
 
+START_TEST(setup_where_nothing_can_copy_is_efbig)
+{
+	unsigned fds = nbtest_open_fds();
+
+	setenv("NBREAD_BACKEND", "threads", 1);
+	fake.memfd_error = -EFBIG;
+	fake.copy_error = -EPERM;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -EFBIG);
+	assert_no_ring(fds);
+}
+END_TEST
+
+START_TEST(under_a_limit_of_file_sizes_reads_are_copied_without_a_file)
+{
+	struct iovec iov[3] = { { thr_buf, 100 },
+				{ thr_buf + 100, THR_CHUNK },
+				{ thr_buf + 100 + THR_CHUNK, PG } };
+	struct nbread_sqe *sqe;
+
+	fake.memfd_error = -EFBIG;
+	thr_start(8, 2);
+	thr_async(2 * THR_CHUNK + PG, 0, 1);
+	thr_submit(1);
+	thr_ends(1, 2 * THR_CHUNK + PG);
+	thr_right(2 * THR_CHUNK + PG, 0);
+	memset(thr_buf, THR_POISON, sizeof(thr_buf));
+	sqe = nbread_get_sqe(&thr_ring);
+	nbread_prep_readv(sqe, thr_file.fd, iov, 3, 0);
+	nbread_sqe_set_data64(sqe, 2);
+	sqe->flags = NBREAD_SQE_ASYNC;
+	thr_submit(1);
+	thr_ends(2, 100 + THR_CHUNK + PG);
+	thr_right(100 + THR_CHUNK + PG, 0);
+	/* A wrong address, and an array of vectors that is not there. */
+	thr_async(PG, 0, 3)->addr = 8;
+	sqe = nbread_get_sqe(&thr_ring);
+	nbread_prep_readv(sqe, thr_file.fd, (struct iovec *)8, 2, 0);
+	nbread_sqe_set_data64(sqe, 4);
+	sqe->flags = NBREAD_SQE_ASYNC;
+	thr_submit(2);
+	thr_posted(4, -EFAULT);
+	thr_ends(3, -EFAULT);
+	ck_assert_uint_ge(fake.own_copies, 6);
+	ck_assert_uint_eq(fake.copies, 0);
+	thr_settled(1);
+	thr_end();
+}
+END_TEST
+
+static bool gave_up;
+
+static void *unregister_and_end(void *arg)
+{
+	pthread_cancel(pthread_self());
+	/* Closes a descriptor, which else is where a thread that is cancelled ends. */
+	gave_up = nbread_unregister_files(&thr_ring) == 0;
+	pthread_testcancel();
+	return arg;
+}
+
+START_TEST(a_thread_that_is_cancelled_leaves_no_lock_behind)
+{
+	pthread_t thread;
+
+	thr_start(8, 1);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, unregister_and_end, NULL), 0);
+	pthread_join(thread, NULL);
+	ck_assert(gave_up);
+	thr_async(PG, 0, 1);
+	thr_submit(1);
+	thr_ends(1, PG);
+	thr_end();
+}
+END_TEST
+
+static int give_up_and_count(void *arg)
+{
+	nbread_queue_exit(&thr_ring);
+	return (int)nbtest_open_fds() - *(int *)arg;
+}
+
+START_TEST(a_child_closes_a_registered_file_that_a_read_of_its_parent_holds)
+{
+	/* The two files of this test are all that it keeps. */
+	int want = (int)nbtest_open_fds() + 2;
+	struct nbread_sqe *sqe;
+
+	thr_start(8, 1);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
+	fake_hold(FAKE_READ);
+	sqe = thr_async(PG, 0, 1);
+	sqe->flags |= NBREAD_SQE_FIXED_FILE;
+	sqe->fd = 0;
+	thr_submit(1);
+	fake_wait_held(FAKE_READ, 1);
+	ck_assert_int_eq(nbtest_in_child(give_up_and_count, &want), 0);
+	fake_let_go(FAKE_READ);
+	thr_ends(1, PG);
+	thr_end();
+}
+END_TEST
+
 START_TEST(setup_is_enomem_whichever_allocation_fails)
 {
 	unsigned fds = nbtest_open_fds(), nth;
@@ -273,6 +376,10 @@ Suite *check_threads_leave_suite(void)
 
 	nbtest_add_table(s, setup_that_lacks_something, lacks);
 	nbtest_add_table(s, setup_error, errors);
+	nbtest_add(s, setup_where_nothing_can_copy_is_efbig);
+	nbtest_add(s, under_a_limit_of_file_sizes_reads_are_copied_without_a_file);
+	nbtest_add(s, a_thread_that_is_cancelled_leaves_no_lock_behind);
+	nbtest_add(s, a_child_closes_a_registered_file_that_a_read_of_its_parent_holds);
 	nbtest_add(s, setup_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, a_read_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, exit_leaves_a_thread_with_its_read_and_the_thread_takes_all_along);

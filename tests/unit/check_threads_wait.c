@@ -132,6 +132,68 @@ START_TEST(a_second_waiter_without_a_descriptor_is_emfile_and_the_first_gets_its
 }
 END_TEST
 
+static int taken = -1;
+
+static void *take_one(void *arg)
+{
+	struct nbread_cqe cqe;
+
+	taken = nbread_reap_cqes_ns(&thr_ring, &cqe, 1, 1, -1, NULL);
+	/* If it was faster, the first one has too few now. */
+	submit_a_nop();
+	return arg;
+}
+
+static pthread_t taker;
+
+/* While the first one waits for two, and is listed before. */
+static void take_and_end_both(void)
+{
+	ck_assert_int_eq(pthread_create(&taker, NULL, take_one, NULL), 0);
+	while (__atomic_load_n(&fake.waits, __ATOMIC_RELAXED) < 2)
+		nbtest_sleep_tick();
+	ck_assert_int_eq(nbread_cancel64(&thr_ring, 0, NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL), 2);
+}
+
+START_TEST(who_takes_fewer_than_he_waited_for_leaves_the_rest_to_one_who_waits)
+{
+	struct nbread_cqe cqe;
+
+	hold_one(8);
+	thr_async(PG, PG, 2);
+	thr_submit(1);
+	fake.during_wait = take_and_end_both;
+	ck_assert_int_eq(nbread_reap_cqes_ns(&thr_ring, &cqe, 1, 2, -1, NULL), 1);
+	pthread_join(taker, NULL);
+	ck_assert_int_eq(taken, 1);
+	ck_assert_int_eq(nbread_reap_cqes_ns(&thr_ring, &cqe, 1, 1, -1, NULL), 1);
+	thr_none();
+	thr_end();
+}
+END_TEST
+
+START_TEST(a_wait_where_nothing_can_be_taken_says_that_nothing_has_come)
+{
+	struct nbread_setup p = { .sq_entries = 2, .cq_entries = 2, .max_workers = 1 };
+	struct nbread_cqe *at;
+
+	thr_start_params(&p);
+	fake_hold(FAKE_READ);
+	thr_async(PG, 0, 1);
+	thr_async(PG, PG, 2);
+	thr_submit(2);
+	thr_async(PG, 2 * PG, 3);
+	ck_assert_int_eq(nbread_submit_and_wait_ns(&thr_ring, &at, 0, -1, NULL), -EAGAIN);
+	ck_assert_ptr_null(at);
+	fake_let_go(FAKE_READ);
+	thr_ends(1, PG);
+	thr_submit(1);
+	thr_ends(2, PG);
+	thr_ends(3, PG);
+	thr_end();
+}
+END_TEST
+
 START_TEST(a_full_queue_takes_nothing_and_each_reaped_completion_lets_one_in)
 {
 	struct nbread_setup p = { .sq_entries = 4, .cq_entries = 4, .max_workers = 1 };
@@ -237,6 +299,8 @@ Suite *check_threads_wait_suite(void)
 	nbtest_add(
 		s,
 		a_second_waiter_without_a_descriptor_is_emfile_and_the_first_gets_its_completion);
+	nbtest_add(s, who_takes_fewer_than_he_waited_for_leaves_the_rest_to_one_who_waits);
+	nbtest_add(s, a_wait_where_nothing_can_be_taken_says_that_nothing_has_come);
 	nbtest_add(s, a_full_queue_takes_nothing_and_each_reaped_completion_lets_one_in);
 	nbtest_add(s, a_queue_full_of_failed_reads_has_room_again);
 	nbtest_add(s, an_eventfd_counts_each_completion_of_a_thread_once);

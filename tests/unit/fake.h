@@ -63,11 +63,12 @@ struct fake {
 	int thread_error, thread_steps[FAKE_STEPS]; /* of pthread_create(3): errno */
 	size_t stacks[FAKE_STEPS]; /* that it was asked for */
 	unsigned fail_memory, fail_eventfd, fail_dup; /* the nth one fails */
-	int memfd_error, wipe_error, dup_error, may_write_error;
+	int memfd_error; /* -EFBIG: of one that is not empty */
+	int wipe_error, dup_error, may_write_error, copy_error;
 	bool dax, other_owner; /* what files are like */
 	int kernel; /* 256 * major + minor; 0: that of this machine */
 	void (*during_wait)(void); /* called in the next wait, as another thread would run then */
-	unsigned nowait_reads, blocking_reads, copies, waits, readaheads, forgotten;
+	unsigned nowait_reads, blocking_reads, copies, own_copies, waits, readaheads, forgotten;
 	unsigned portable_maps;
 	__u64 blocking_offs[FAKE_LOG]; /* where the first blocking reads were */
 	__u64 blocking_mask; /* signals that are blocked in one: bit n - 1 is signal n */

@@ -111,11 +111,18 @@ int nbread_sys_forget(void *mem, size_t size)
 
 int nbread_sys_memfd(size_t size)
 {
-	if (fake.memfd_error)
+	if (fake.memfd_error && (size || fake.memfd_error != -EFBIG))
 		return fake.memfd_error;
 	arena = real_memfd(size);
 	arena_size = size;
 	return arena;
+}
+
+ssize_t nbread_sys_copy(const struct iovec *to, int nr, const void *from, size_t n)
+{
+	fake_pass_gate(FAKE_COPY);
+	count(&fake.own_copies);
+	return fake.copy_error ? fake.copy_error : real_copy(to, nr, from, n);
 }
 
 int nbread_sys_eventfd(void)

@@ -9,6 +9,7 @@
 #define nbread_sys_wipe_on_fork real_wipe_on_fork
 #define nbread_sys_forget real_forget
 #define nbread_sys_memfd real_memfd
+#define nbread_sys_copy real_copy
 #define nbread_sys_eventfd real_eventfd
 #define nbread_sys_event_add real_event_add
 #define nbread_sys_event_clear real_event_clear

@@ -17,6 +17,7 @@ extern __typeof__(nbread_sys_memory) real_memory;
 extern __typeof__(nbread_sys_wipe_on_fork) real_wipe_on_fork;
 extern __typeof__(nbread_sys_forget) real_forget;
 extern __typeof__(nbread_sys_memfd) real_memfd;
+extern __typeof__(nbread_sys_copy) real_copy;
 extern __typeof__(nbread_sys_eventfd) real_eventfd;
 extern __typeof__(nbread_sys_event_add) real_event_add;
 extern __typeof__(nbread_sys_event_clear) real_event_clear;
