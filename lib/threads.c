@@ -154,7 +154,7 @@ void nbread_thr_put(struct nbread_thr *t)
 {
 	bool last = !--t->users;
 
-	pthread_mutex_unlock(&t->lock);
+	nbread_thr_unlock(t);
 	if (last)
 		free_thr(t);
 }
@@ -291,6 +291,7 @@ static void drop_childs_tables(struct nbread_thr *t)
 		if (t->files[i])
 			t->files[i]->refs = 1;
 	nbread_thr_drop_tables(t);
+	nbread_thr_close_files(t->doomed);
 }
 
 /*

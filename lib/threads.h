@@ -27,7 +27,8 @@
  *
  * Locks, outermost first:
  *   sq_lock  taking entries off the SQ; held over first tries, which do not wait for I/O
- *   lock     all else: jobs, CQ, waiters, tables, threads. Never held over a read
+ *   lock     all else: jobs, CQ, waiters, tables, threads. Never held over a read, nor over
+ *            the close of a file, which may ask a server: nbread_thr_unlock()
  *
  * References: the ring and each thread hold the struct nbread_thr; the last one frees it.
  * nbread_queue_exit() leaves threads behind that hang in the kernel.
@@ -71,6 +72,7 @@ struct nbread_thr_shared {
 struct nbread_thr_file {
 	unsigned refs; /* under lock */
 	int fd;
+	struct nbread_thr_file *next; /* doomed, when there is no reference */
 };
 
 /**
@@ -174,6 +176,7 @@ struct nbread_thr_waiter {
  * @slots:	places of the arena that are taken: bit n
  * @heap:	jobs that have a deadline, the next one first; room for cq_entries
  * @spare:	eventfds for threads in ENTER
+ * @doomed:	files without a reference: who lets go of the lock closes them
  */
 struct nbread_thr {
 	__u32 *owner;
@@ -207,7 +210,7 @@ struct nbread_thr {
 	unsigned nr_spare;
 	int event;
 	bool event_async;
-	struct nbread_thr_file **files;
+	struct nbread_thr_file **files, *doomed;
 	unsigned nr_files;
 	struct nbread_buffer *buffers;
 	unsigned nr_buffers;
@@ -240,6 +243,8 @@ bool nbread_thr_oracle(struct nbread_thr_look *look);
 bool nbread_thr_takes_nowait(int fd);
 int nbread_thr_file_info(struct nbread *ring, struct nbread_file_info *info);
 void nbread_thr_put_file(struct nbread_thr *t, struct nbread_thr_file *file); /* with lock */
+void nbread_thr_close_files(struct nbread_thr_file *file);
+void nbread_thr_unlock(struct nbread_thr *t);
 
 /* threads_submit.c */
 int nbread_thr_submit(struct nbread_thr *t, __u32 nr);

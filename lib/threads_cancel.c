@@ -99,7 +99,7 @@ int nbread_thr_cancel(struct nbread *ring, struct nbread_cancel *c)
 	ended = end_matching(t, c, file, &busy);
 	if (ended)
 		nbread_thr_posted(t, false);
-	pthread_mutex_unlock(&t->lock);
+	nbread_thr_unlock(t);
 	if (ended)
 		return (int)ended;
 	return busy ? -EALREADY : -ENOENT;

@@ -58,7 +58,10 @@ void nbread_thr_drop_deadline(struct nbread_thr *t, struct nbread_thr_job *job)
 		sift_down(t, at, last);
 }
 
-/* Ends what is due. A read whose bytes are just copied has its mark, and is out. */
+/*
+ * Ends what is due. A read whose bytes are just copied has its mark, and is out. With lock,
+ * which may be let go of at the end.
+ */
 static void end_due(struct nbread_thr *t, __u64 now)
 {
 	bool any = false;
@@ -71,6 +74,10 @@ static void end_due(struct nbread_thr *t, __u64 now)
 	}
 	if (any)
 		nbread_thr_posted(t, false);
+	if (t->doomed) {
+		nbread_thr_unlock(t);
+		pthread_mutex_lock(&t->lock);
+	}
 }
 
 static void *run_timer(void *arg)
@@ -86,6 +93,8 @@ static void *run_timer(void *arg)
 		bool idle;
 
 		end_due(t, now);
+		if (t->closing)
+			break;
 		idle = !t->nr_heap;
 		until = idle ? now + IDLE_NS : t->heap[0]->deadline_ns;
 		ts.tv_sec =

@@ -129,11 +129,35 @@ static int classify(const struct nbread_thr *t, struct nbread_thr_look *look)
 
 void nbread_thr_put_file(struct nbread_thr *t, struct nbread_thr_file *file)
 {
-	(void)t; /* its lock is held */
 	if (--file->refs)
 		return;
-	nbread_sys_close(file->fd);
-	free(file);
+	file->next = t->doomed;
+	t->doomed = file;
+}
+
+void nbread_thr_close_files(struct nbread_thr_file *file)
+{
+	struct nbread_thr_file *next;
+
+	for (; file; file = next) {
+		next = file->next;
+		nbread_sys_close(file->fd);
+		free(file);
+	}
+}
+
+/**
+ * nbread_thr_unlock() - let go of the lock where nbread_thr_put_file() was called under it
+ *
+ * close(2) may ask a server (FUSE, NFS) and wait for its answer: for that of this caller alone.
+ */
+void nbread_thr_unlock(struct nbread_thr *t)
+{
+	struct nbread_thr_file *doomed = t->doomed;
+
+	t->doomed = NULL;
+	pthread_mutex_unlock(&t->lock);
+	nbread_thr_close_files(doomed);
 }
 
 /* The registered file of an index, with a reference; NULL if there is none. */
@@ -155,7 +179,7 @@ void nbread_thr_look_end(struct nbread_thr *t, struct nbread_thr_look *look)
 	if (look->file) {
 		pthread_mutex_lock(&t->lock);
 		nbread_thr_put_file(t, look->file);
-		pthread_mutex_unlock(&t->lock);
+		nbread_thr_unlock(t);
 		look->file = NULL;
 	}
 	look->valid = false;

@@ -159,6 +159,7 @@ static ssize_t read_job(struct nbread_thr *t, struct nbread_thr_job *job, unsign
 	return job->done || got > 0 ? (ssize_t)job->done : got;
 }
 
+/* With lock, which is let go of meanwhile. */
 static void run_job(struct nbread_thr *t, unsigned slot)
 {
 	struct nbread_thr_job *job = t->first;
@@ -174,6 +175,10 @@ static void run_job(struct nbread_thr *t, unsigned slot)
 	if (job->file)
 		nbread_thr_put_file(t, job->file);
 	nbread_thr_free_job(job);
+	if (t->doomed) {
+		nbread_thr_unlock(t);
+		pthread_mutex_lock(&t->lock);
+	}
 }
 
 static void run_hint(struct nbread_thr *t)

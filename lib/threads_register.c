@@ -91,7 +91,7 @@ static int register_files(struct nbread_thr *t, const struct nbread_register *r)
 	while (ret && i--)
 		if (files[i])
 			nbread_thr_put_file(t, files[i]);
-	pthread_mutex_unlock(&t->lock);
+	nbread_thr_unlock(t);
 	if (ret)
 		free(files);
 	return ret;
@@ -134,7 +134,7 @@ static int update_files(struct nbread_thr *t, const struct nbread_register *r)
 			drop_file(t, r->off + i);
 			t->files[r->off + i] = file;
 		}
-		pthread_mutex_unlock(&t->lock);
+		nbread_thr_unlock(t);
 		if (ret)
 			break;
 	}
@@ -161,7 +161,7 @@ static int unregister_files(struct nbread_thr *t, const struct nbread_register *
 	if (!t->files)
 		ret = -ENXIO;
 	drop_files(t);
-	pthread_mutex_unlock(&t->lock);
+	nbread_thr_unlock(t);
 	return ret;
 }
 

@@ -249,7 +249,7 @@ static void go_on(struct nbread_thr_batch *b, struct nbread_thr_look *look, stru
 		nbread_thr_push(t, job->user_data, ret, 0);
 		nbread_thr_posted(t, true);
 	}
-	pthread_mutex_unlock(&t->lock);
+	nbread_thr_unlock(t);
 	if (ret < 0)
 		nbread_thr_free_job(job);
 }

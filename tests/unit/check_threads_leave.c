@@ -99,15 +99,16 @@ START_TEST(under_a_limit_of_file_sizes_reads_are_copied_without_a_file)
 	thr_submit(1);
 	thr_ends(2, 100 + THR_CHUNK + PG);
 	thr_right(100 + THR_CHUNK + PG, 0);
-	/* A wrong address, and an array of vectors that is not there. */
-	thr_async(PG, 0, 3)->addr = 8;
+	/* An array of vectors that is not there, and a wrong address. */
 	sqe = nbread_get_sqe(&thr_ring);
 	nbread_prep_readv(sqe, thr_file.fd, (struct iovec *)8, 2, 0);
-	nbread_sqe_set_data64(sqe, 4);
+	nbread_sqe_set_data64(sqe, 3);
 	sqe->flags = NBREAD_SQE_ASYNC;
-	thr_submit(2);
-	thr_posted(4, -EFAULT);
-	thr_ends(3, -EFAULT);
+	thr_submit(1);
+	thr_posted(3, -EFAULT);
+	thr_async(PG, 0, 4)->addr = 8;
+	thr_submit(1);
+	thr_ends(4, -EFAULT);
 	ck_assert_uint_ge(fake.own_copies, 6);
 	ck_assert_uint_eq(fake.copies, 0);
 	thr_settled(1);
@@ -138,6 +139,47 @@ START_TEST(a_thread_that_is_cancelled_leaves_no_lock_behind)
 	thr_async(PG, 0, 1);
 	thr_submit(1);
 	thr_ends(1, PG);
+	thr_end();
+}
+END_TEST
+
+static void *unregister(void *arg)
+{
+	*(int *)arg = nbread_unregister_files(&thr_ring);
+	return arg;
+}
+
+START_TEST(a_close_that_hangs_holds_up_its_caller_alone)
+{
+	struct nbread_sqe *sqe;
+	pthread_t thread;
+	int ret = 1;
+
+	thr_start(8, 2);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
+	fake_hold(FAKE_CLOSE);
+	ck_assert_int_eq(pthread_create(&thread, NULL, unregister, &ret), 0);
+	fake_wait_held(FAKE_CLOSE, 1);
+	/* In the call, by a thread, at a deadline, cancelled; and the table is free. */
+	thr_prep(PG, 0, 1);
+	thr_submit(1);
+	thr_posted(1, PG);
+	thr_async(PG, PG, 2);
+	thr_submit(1);
+	thr_ends(2, PG);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
+	fake_hold(FAKE_READ);
+	sqe = thr_async(PG, 0, 3);
+	sqe->flags |= NBREAD_SQE_FIXED_FILE;
+	sqe->fd = 0;
+	thr_submit(1);
+	fake_wait_held(FAKE_READ, 1);
+	ck_assert_int_eq(nbread_cancel64(&thr_ring, 3, 0), 1);
+	thr_posted(3, -ECANCELED);
+	fake_let_go(FAKE_READ);
+	fake_let_go(FAKE_CLOSE);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(ret, 0);
 	thr_end();
 }
 END_TEST
@@ -379,6 +421,7 @@ Suite *check_threads_leave_suite(void)
 	nbtest_add(s, setup_where_nothing_can_copy_is_efbig);
 	nbtest_add(s, under_a_limit_of_file_sizes_reads_are_copied_without_a_file);
 	nbtest_add(s, a_thread_that_is_cancelled_leaves_no_lock_behind);
+	nbtest_add(s, a_close_that_hangs_holds_up_its_caller_alone);
 	nbtest_add(s, a_child_closes_a_registered_file_that_a_read_of_its_parent_holds);
 	nbtest_add(s, setup_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, a_read_is_enomem_whichever_allocation_fails);

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "nbtest.h"
-#include "fake.h"
+#include "fake_threads.h"
 #include "real_sys.h"
 
 #define MAX_ENTRIES 4096
@@ -342,8 +342,10 @@ int nbread_sys_open(const char *path)
 
 int nbread_sys_close(int fd)
 {
-	if (fd != FAKE_FD)
-		return real_close(fd); /* of the portable backend */
+	if (fd != FAKE_FD) { /* of the portable backend */
+		fake_pass_gate(FAKE_CLOSE);
+		return real_close(fd);
+	}
 	fake.closes++;
 	return 0;
 }

@@ -16,6 +16,7 @@ enum fake_gate {
 	FAKE_READ, /* in a blocking read of a file, whose bytes it has already */
 	FAKE_COPY, /* before it copies to the program's memory */
 	FAKE_FORGET, /* before it gives the memory of its place back */
+	FAKE_CLOSE, /* before it, or any other, closes a descriptor */
 	FAKE_NR_GATES
 };
 
