@@ -41,7 +41,7 @@ const struct nbread_backend_ops *nbread_backend_instead(const struct nbread_back
 {
 	if (ops != &nbread_module_ops || wanted())
 		return NULL;
-	/* The ring to attach to is another process's. */
+	/* The ring to attach to is another process's, it seems; threads have none that fits. */
 	if (err == -EPERM && (setup_flags & NBREAD_SETUP_ATTACH))
 		return NULL;
 	return err == -ENODEV || err == -EACCES || err == -EPERM ? &nbread_threads_ops : NULL;

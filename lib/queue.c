@@ -105,6 +105,8 @@ static bool hand_over(struct nbread *ring, struct nbread_enter *e)
 		if (e->to_submit)
 			return true;
 	}
+	if (!e->min_complete)
+		return false;
 	ready = nbread_cq_ready(ring);
 	/* More than there can be: another thread reaped between the looks at tail and head. */
 	return ready < e->min_complete || ready > ring->cq.ring_entries;

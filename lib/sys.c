@@ -160,7 +160,8 @@ ssize_t nbread_sys_copy(const struct iovec *to, int nr, const void *from, size_t
 	int saved = errno;
 	ssize_t ret;
 
-	ret = process_vm_writev(getpid(), &local, 1, to, (unsigned long)nr, 0);
+	/* Not by getpid(): that is the main thread, which may have left. */
+	ret = process_vm_writev((pid_t)syscall(SYS_gettid), &local, 1, to, (unsigned long)nr, 0);
 	if (ret < 0) {
 		ret = -errno;
 		errno = saved;

@@ -184,7 +184,6 @@ static struct nbread_thr *new_thr(const struct nbread_setup *p)
 	t->cq_entries = p->cq_entries;
 	t->max_workers = p->max_workers;
 	t->timeout_ns = p->timeout_ns;
-	t->sqwq = p->flags & NBREAD_SETUP_SQWQ;
 	t->noio = nbread_thr_has_noio();
 	t->users = 1;
 	t->ring_fd = t->arena_fd = t->event = -1;
@@ -280,8 +279,9 @@ static int threads_init(struct nbread *ring, struct nbread_setup *p)
 }
 
 /*
- * The tables of a child. Its descriptors are closed whoever has a reference: those were
- * threads, which are not here.
+ * The tables of a child. What is in them is closed whoever has a reference: those were threads,
+ * which are not here. (A file that was taken out of the table, and that only a read of the
+ * parent has, stays open in the child: its lists cannot be trusted.)
  */
 static void drop_childs_tables(struct nbread_thr *t)
 {

@@ -165,7 +165,6 @@ struct nbread_thr_waiter {
  * @sh:		the shared words, and
  * @sqes:	@cqes: the entries; all in ring->ring_ptr
  * @arena_is_file: mapped from arena_fd
- * @sqwq:	NBREAD_SETUP_SQWQ: a CACHED miss starts no readahead
  * @sq_head:	the truth, as is @cq_tail; the shared words are only published
  * @reserved:	CQ slots of reads in flight
  * @lit:	ring_fd is readable
@@ -187,7 +186,7 @@ struct nbread_thr {
 	int ring_fd;
 	int arena_fd;
 	char *arena;
-	bool arena_is_file, sqwq, noio;
+	bool arena_is_file, noio;
 	__u64 timeout_ns;
 
 	pthread_mutex_t sq_lock;

@@ -21,9 +21,12 @@ struct op {
 
 static void drop_file(struct nbread_thr *t, unsigned at)
 {
-	if (t->files[at])
-		nbread_thr_put_file(t, t->files[at]);
+	struct nbread_thr_file *file = t->files[at];
+
+	/* First out of the table: a child forked in between may not find it there. */
 	t->files[at] = NULL;
+	if (file)
+		nbread_thr_put_file(t, file);
 }
 
 /* A descriptor of our own of one that reads would take; NULL in @out for -1. No lock. */
@@ -54,13 +57,13 @@ static int new_file(struct nbread_thr *t, int fd, struct nbread_thr_file **out)
 	return 0;
 }
 
-/* Asked before the descriptors are, as the module does; and again when it counts. */
-static bool has_files(struct nbread_thr *t)
+/* Asked before what shall be registered is looked at, as the module does; and again later. */
+static bool has_table(struct nbread_thr *t, bool of_buffers)
 {
 	bool has;
 
 	pthread_mutex_lock(&t->lock);
-	has = t->files;
+	has = of_buffers ? !!t->buffers : !!t->files;
 	pthread_mutex_unlock(&t->lock);
 	return has;
 }
@@ -72,10 +75,12 @@ static int register_files(struct nbread_thr *t, const struct nbread_register *r)
 	unsigned i = 0;
 	int ret = 0;
 
-	if (!r->nr || r->nr > NBREAD_THR_FILES || !fds != !!(r->flags & NBREAD_REGISTER_SPARSE))
+	if (!r->nr || r->nr > NBREAD_THR_FILES || (fds && (r->flags & NBREAD_REGISTER_SPARSE)))
 		return -EINVAL;
-	if (has_files(t))
+	if (has_table(t, false))
 		return -EBUSY;
+	if (!fds && !(r->flags & NBREAD_REGISTER_SPARSE))
+		return -EFAULT;
 	files = calloc(r->nr, sizeof(struct nbread_thr_file *));
 	if (!files)
 		return -ENOMEM;
@@ -143,13 +148,14 @@ static int update_files(struct nbread_thr *t, const struct nbread_register *r)
 
 static void drop_files(struct nbread_thr *t)
 {
+	struct nbread_thr_file **files = t->files;
 	unsigned i;
 
 	for (i = 0; i < t->nr_files; i++)
 		drop_file(t, i);
-	free(t->files);
 	t->files = NULL;
 	t->nr_files = 0;
+	free(files);
 }
 
 static int unregister_files(struct nbread_thr *t, const struct nbread_register *r)
@@ -179,8 +185,12 @@ static int register_buffers(struct nbread_thr *t, const struct nbread_register *
 	unsigned i;
 	int ret = 0;
 
-	if (!r->nr || r->nr > NBREAD_THR_BUFFERS || !from != !!(r->flags & NBREAD_REGISTER_SPARSE))
+	if (!r->nr || r->nr > NBREAD_THR_BUFFERS || (from && (r->flags & NBREAD_REGISTER_SPARSE)))
 		return -EINVAL;
+	if (has_table(t, true))
+		return -EBUSY;
+	if (!from && !(r->flags & NBREAD_REGISTER_SPARSE))
+		return -EFAULT;
 	table = calloc(r->nr, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
@@ -207,12 +217,10 @@ static int update_buffers(struct nbread_thr *t, const struct nbread_register *r)
 	unsigned i = 0;
 	int ret = 0;
 
-	if (!r->nr)
-		return -EINVAL;
 	pthread_mutex_lock(&t->lock);
 	if (!t->buffers)
 		ret = -ENXIO;
-	else if (r->off > t->nr_buffers || r->nr > t->nr_buffers - r->off)
+	else if (!r->nr || r->off > t->nr_buffers || r->nr > t->nr_buffers - r->off)
 		ret = -EINVAL;
 	for (; !ret && i < r->nr; i++) {
 		ret = check_buffer(&from[i]);
@@ -224,6 +232,15 @@ static int update_buffers(struct nbread_thr *t, const struct nbread_register *r)
 	return i ? (int)i : ret;
 }
 
+static void drop_buffers(struct nbread_thr *t)
+{
+	struct nbread_buffer *buffers = t->buffers;
+
+	t->buffers = NULL;
+	t->nr_buffers = 0;
+	free(buffers);
+}
+
 static int unregister_buffers(struct nbread_thr *t, const struct nbread_register *r)
 {
 	int ret = 0;
@@ -232,9 +249,7 @@ static int unregister_buffers(struct nbread_thr *t, const struct nbread_register
 	pthread_mutex_lock(&t->lock);
 	if (!t->buffers)
 		ret = -ENXIO;
-	free(t->buffers);
-	t->buffers = NULL;
-	t->nr_buffers = 0;
+	drop_buffers(t);
 	pthread_mutex_unlock(&t->lock);
 	return ret;
 }
@@ -330,9 +345,7 @@ static int register_workers(struct nbread_thr *t, const struct nbread_register *
 void nbread_thr_drop_tables(struct nbread_thr *t)
 {
 	drop_files(t);
-	free(t->buffers);
-	t->buffers = NULL;
-	t->nr_buffers = 0;
+	drop_buffers(t);
 }
 
 /* CREDS is for the thread of SQTHREAD, which SETUP refuses. */

@@ -164,7 +164,7 @@ static void start_readahead(struct nbread_thr *t, const struct nbread_thr_look *
 	size_t done = f->res > 0 ? (size_t)f->res : 0;
 
 	/* Where RWF_NOWAIT itself starts I/O, or where nothing of it is known, it is done. */
-	if (!t->noio || t->sqwq || (flags & NBREAD_SQE_NOIO) || look->no_nowait || f->complete ||
+	if (!t->noio || (flags & NBREAD_SQE_NOIO) || look->no_nowait || f->complete ||
 	    (f->res < 0 && f->res != -EAGAIN))
 		return;
 	pthread_mutex_lock(&t->lock);

@@ -61,7 +61,7 @@ extern "C" {
  *		not passed in
  * -EACCES	no permission on the node (its group, usually), or it lies on a nodev mount
  * -EPERM	the node is there, but the container's device list (the device cgroup)
- *		forbids it
+ *		forbids it; with NBREAD_SETUP_ATTACH in any case: that ring is another process's
  * -EINVAL	@entries is 0 or above nbread_query.max_sq_entries, unknown flag, or an
  *		unknown NBREAD_BACKEND
  * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks
@@ -160,7 +160,7 @@ int nbread_submit_and_wait(struct nbread *ring, unsigned wait_nr);
  * @timeout_ns:	nanoseconds, or -1: without end; another negative value is -EINVAL
  *
  * Return: how many entries were taken; when none was, 0 if there is a completion,
- * else -ETIME, -EINTR or another -errno.
+ * else -ETIME, -EINTR or another -errno; -EAGAIN when @wait_nr is 0.
  */
 int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, unsigned wait_nr,
 			      __s64 timeout_ns, const sigset_t *sigmask);

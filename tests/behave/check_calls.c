@@ -261,6 +261,14 @@ static const struct behave_differs sqthread = {
 		"-EOPNOTSUPP, and not reported: a polling thread would save no system call, since each read is one",
 };
 
+static const struct behave_differs sqwq = {
+	.what = "NBREAD_SETUP_SQWQ",
+	.module =
+		"no miss is waited for in the call, not even by a file system that looks for its metadata, and a CACHED one starts no readahead",
+	.threads =
+		"is taken, and changes nothing: what RWF_NOWAIT does in the call it does here too, from Linux 6.12 on to start readahead",
+};
+
 START_TEST(a_ring_with_a_thread_that_polls)
 {
 	int ret = nbread_queue_init(8, &ring, NBREAD_SETUP_SQTHREAD);
@@ -306,6 +314,7 @@ Suite *check_calls_suite(void)
 	behave_add(s, an_eventfd_is_signalled_until_it_is_unregistered);
 	behave_add(s, one_thread_submits_and_another_reaps);
 	behave_add_differs(s, a_ring_with_a_thread_that_polls, &sqthread);
+	behave_untested(s, &sqwq, "the device tests hold the module to it");
 	behave_add_differs(s, descriptors_of_a_ring, &descriptors);
 	return s;
 }

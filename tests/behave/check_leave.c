@@ -101,6 +101,7 @@ START_TEST(a_child_may_not_use_the_ring)
 	int fd = behave_warm_file(PG, 3);
 	unsigned char *buf = behave_buf(PG);
 
+	behave_need_register(NBREAD_REGISTER_FILES);
 	behave_ring(&ring, 8);
 	ck_assert_int_eq(nbread_register_files(&ring, &fd, 1), 0);
 	ck_assert_int_eq(nbtest_in_child(in_child, &fd), 6);

@@ -45,6 +45,25 @@ START_TEST(what_a_read_refuses_cannot_be_registered)
 }
 END_TEST
 
+START_TEST(a_table_is_asked_for_before_what_is_to_be_in_it)
+{
+	struct iovec none = { NULL, 1 };
+	int wrong = 1 << 20;
+
+	behave_need_register(NBREAD_REGISTER_FILES_UPDATE);
+	behave_need_register(NBREAD_REGISTER_BUFFERS_UPDATE);
+	behave_ring(&ring, 8);
+	ck_assert_int_eq(nbread_register_files_update(&ring, 0, &wrong, 1), -ENXIO);
+	ck_assert_int_eq(nbread_register_buffers_update(&ring, 0, &none, 1), -ENXIO);
+	ck_assert_int_eq(nbread_register_files_sparse(&ring, 2), 0);
+	ck_assert_int_eq(nbread_register_buffers_sparse(&ring, 2), 0);
+	ck_assert_int_eq(nbread_register_files(&ring, &wrong, 1), -EBUSY);
+	ck_assert_int_eq(nbread_register_buffers(&ring, &none, 1), -EBUSY);
+	ck_assert_int_eq(nbread_register_files_update(&ring, 2, &wrong, 1), -EINVAL);
+	ck_assert_int_eq(nbread_register_files_update(&ring, 1, &wrong, 1), -EBADF);
+}
+END_TEST
+
 START_TEST(reads_into_a_registered_buffer_stay_within_it)
 {
 	int fd = behave_warm_file(KB(16), 3);
@@ -128,6 +147,7 @@ Suite *check_registered_suite(void)
 
 	behave_add(s, registered_files_are_read_by_index_also_when_they_are_closed);
 	behave_add(s, what_a_read_refuses_cannot_be_registered);
+	behave_add(s, a_table_is_asked_for_before_what_is_to_be_in_it);
 	behave_add(s, reads_into_a_registered_buffer_stay_within_it);
 	behave_add_differs(s, memory_mapped_over_a_registered_buffer, &moved);
 	behave_untested(s, &memlock, "the device tests hold the module to it");

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "nbtest.h"
 #include "fake.h"
 #include "real_sys.h"
@@ -107,21 +108,69 @@ END_TEST
 
 START_TEST(a_copy_to_memory_that_is_not_there_is_efault_or_short)
 {
-	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct iovec to[2] = { { mem, 3 }, { mem + 4090, 6 } };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *mem =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec to[2] = { { mem, 3 }, { mem + page - 6, 6 } };
 
 	ck_assert_ptr_ne(mem, MAP_FAILED);
-	munmap(mem + 4096, 4096);
+	munmap(mem + page, page);
 	ck_assert_int_eq(real_copy(to, 2, "abcdefghi", 9), 9);
 	ck_assert_int_eq(memcmp(mem, "abc", 3), 0);
-	ck_assert_int_eq(memcmp(mem + 4090, "defghi", 6), 0);
+	ck_assert_int_eq(memcmp(mem + page - 6, "defghi", 6), 0);
 	to[1].iov_len = 7;
 	ck_assert_int_lt(real_copy(to, 2, "0123456789", 10), 10);
-	to[0].iov_base = mem + 4096;
+	to[0].iov_base = mem + page;
 	errno = MARK;
 	ck_assert_int_eq(real_copy(to, 1, "xyz", 3), -EFAULT);
 	ck_assert_int_eq(errno, MARK);
-	munmap(mem, 4096);
+	munmap(mem, page);
+}
+END_TEST
+
+static void *copy_without_a_main_thread(void *arg)
+{
+	char c = 0;
+	struct iovec to = { &c, 1 };
+
+	pthread_join(*(pthread_t *)arg, NULL);
+	_exit(real_copy(&to, 1, "x", 1) == 1 && c == 'x' ? 0 : 1);
+}
+
+static int leave_by_the_main_thread(void *arg)
+{
+	static pthread_t self;
+	pthread_t thread;
+
+	(void)arg;
+	self = pthread_self();
+	if (pthread_create(&thread, NULL, copy_without_a_main_thread, &self))
+		return 2;
+	pthread_exit(NULL);
+}
+
+START_TEST(a_copy_needs_no_main_thread)
+{
+	ck_assert_int_eq(nbtest_in_child(leave_by_the_main_thread, NULL), 0);
+}
+END_TEST
+
+START_TEST(memory_that_is_given_back_is_0_with_a_file_below_it_and_without)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int fds[2] = { -1, real_memfd(page) };
+	void *mem;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(real_memory(fds[i], page, &mem), 0);
+		memset(mem, 'x', page);
+		errno = MARK;
+		ck_assert_int_eq(real_forget(mem, page), 0);
+		ck_assert_int_eq(errno, MARK);
+		ck_assert_int_eq(*(char *)mem, 0);
+		real_munmap(mem, page);
+	}
+	real_close(fds[1]);
 }
 END_TEST
 
@@ -181,6 +230,8 @@ Suite *check_sys_suite(void)
 	nbtest_add(s, a_mapping_is_shared_with_the_file);
 	nbtest_add(s, a_file_above_the_limit_of_their_size_is_efbig_and_no_signal);
 	nbtest_add(s, a_copy_to_memory_that_is_not_there_is_efault_or_short);
+	nbtest_add(s, a_copy_needs_no_main_thread);
+	nbtest_add(s, memory_that_is_given_back_is_0_with_a_file_below_it_and_without);
 	nbtest_add(s, a_call_that_a_signal_interrupts_is_not_started_again);
 	return s;
 }

@@ -62,6 +62,7 @@ START_TEST(a_miss_whose_time_is_over_already_is_not_begun)
 
 	thr_start(8, 1);
 	fake.nowait_error = -EAGAIN;
+	fake_hold(FAKE_READ);
 	thr_prep(PG, 0, 1)->deadline_ns = fake.now_ns;
 	read_until(PG, 2, 0);
 	read_until(PG, 3, 1);
@@ -72,6 +73,7 @@ START_TEST(a_miss_whose_time_is_over_already_is_not_begun)
 	ck_assert_int_eq(cqe.res, -ETIME);
 	ck_assert_uint_eq(cqe.flags, 0);
 	thr_posted(2, -ETIME);
+	fake_let_go(FAKE_READ);
 	thr_ends(3, PG);
 	ck_assert_uint_eq(fake.blocking_reads, 1);
 	thr_untouched(3 * PG, 0);

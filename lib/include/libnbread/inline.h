@@ -151,7 +151,8 @@ NBREAD_INLINE void nbread_sqe_set_flags(struct nbread_sqe *sqe, unsigned flags)
  *
  * After the prep function, which sets 0. The read ends at that point exactly like one
  * that was cancelled: its buffer is not touched any more. What is answered in the
- * call, and what a worker has begun, is not ended.
+ * call, and what a worker has begun, is not ended. If it has passed already a miss is not
+ * begun.
  */
 NBREAD_INLINE void nbread_sqe_set_deadline(struct nbread_sqe *sqe, __u64 deadline_ns)
 {
