@@ -56,7 +56,7 @@ int nbread_sys_wipe_on_fork(void *mem, size_t size);
 int nbread_sys_forget(void *mem, size_t size);
 /* A file without a name, of @size bytes, all 0; -EFBIG, and no signal, above RLIMIT_FSIZE. */
 int nbread_sys_memfd(size_t size);
-/* Copies @n bytes to memory of this process: fewer, or -EFAULT and no signal, if it is not there. */
+/* Copies @n bytes to memory of this process: fewer, or -EFAULT and no signal, if it is not there */
 ssize_t nbread_sys_copy(const struct iovec *to, int nr, const void *from, size_t n);
 
 /* An eventfd(2) that blocks nobody; add to one, and take all of it away. */

@@ -5,7 +5,7 @@
  * Role: the table and its operations of REGISTER. READ_FIXED writes through the pinned
  * pages, so that it reaches the memory that was registered whatever the program maps at that
  * address since.
- * Callers: register.c (operations), submit.c (look-up), close.c and sqthread.c (end).
+ * Callers: register.c (operations), submit.c (look-up), close.c (end, maybe in the thread).
  * Context: task.
  * Locks: nb_ctx.lock, which every operation and every look-up holds.
  * References: a slot holds one of its buffer; see pin.c.

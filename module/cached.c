@@ -6,8 +6,9 @@
  * (filemap.c), by way of the file below it (stacked.c), by pins and the file's own read
  * (resident.c), else by ->read_iter with IOCB_NOWAIT | IOCB_NOIO; and, for a CACHED read
  * that missed, the start of readahead.
- * Callers: submit.c, try.c; nb_at_eof() also miss.c.
- * Context: task, the owner's mm. Locks: those of the row, by trylock.
+ * Callers: submit.c, try.c; miss.c (readahead, nb_at_eof()), resident.c (nb_at_eof()).
+ * Context: task, with the mm that is read into (TRY: any); what miss.c calls also a worker.
+ * Locks: those of the row, by trylock.
  * References: the caller's nb_file holds the file.
  */
 #include <linux/pagemap.h>

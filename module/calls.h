@@ -291,8 +291,8 @@ long nb_unregister_eventfd(struct nb_ctx *ctx, const struct nbread_register *p);
 void nb_event_close(struct nb_ctx *ctx);
 
 /*
- * Tell the eventfd, if there is one. The news are stored and a full barrier is behind that:
- * it pairs with the one in nb_register_eventfd(). Any context.
+ * Tell the eventfd, if there is one. The news are stored and a full barrier is behind that; of
+ * ready reads it pairs with the one in nb_register_eventfd(), which looks at those. Any context.
  */
 static inline void nb_event_posted(struct nb_ctx *ctx, bool inside)
 {

@@ -6,7 +6,7 @@
  * alone. None can be unlinked there (a folio's wait queue is private to mm/filemap.c), so
  * the entry stays, DETACHED, and whoever comes for it frees it. One that is queued for a
  * worker is taken off that list.
- * Callers: main.c (CANCEL), deadline.c, close.c. Context: task or worker.
+ * Callers: main.c (CANCEL), deadline.c, close.c, sqthread.c. Context: task or worker.
  * Locks: nb_ctx.req_lock; a request on the list cannot be freed under it.
  * References: a detached request keeps its file and module; its context reference and
  * its buffer's are given back here.

@@ -4,11 +4,12 @@
  *
  * Role: the only caller of nb_ring_publish(). Results of one task are gathered in a
  * batch on its stack and posted under one taking of the lock.
- * Callers: submit.c (hits and errors), miss.c, worker.c, cancel.c (requests), enter.c.
+ * Callers: submit.c (hits and errors), miss.c, spread.c, worker.c, cancel.c and deadline.c
+ * (requests), enter.c, sqthread.c; sq.c (room).
  * Context: task or worker. Locks: nb_ctx.cq_lock, here. References: nb_complete()
  * gives back the request's context reference and frees the request.
  *
- * A slot was reserved for each entry when it was taken (enter.c), so a post cannot
+ * A slot was reserved for each entry when it was taken (submit.c), so a post cannot
  * fail: promise 3.
  */
 #include <linux/fsnotify.h>
@@ -77,7 +78,7 @@ bool nb_cq_has_room(struct nb_ctx *ctx)
 	bool room;
 	u32 ready;
 
-	/* nb_flush() moves slots from one count to the other under it. */
+	/* nb_publish() moves slots from one count to the other under it. */
 	spin_lock(&ctx->cq_lock);
 	room = !nb_ring_cq_ready(ctx->ring, &ready) &&
 	       ready + ctx->cq_reserved <= ctx->ring->cq_mask;

@@ -3,7 +3,7 @@
  * ctx.c - one open file of /dev/nbread: life and death.
  *
  * Role: create a context at open, give it rings at SETUP, free it when nobody holds it
- * any more. A leaf but for its ring, its user and what its requests left.
+ * any more.
  * Callers: main.c (open, SETUP), close.c, and all that hold a reference.
  * Context: task, or the module's own workqueue for the end.
  * Locks: nb_ctx.lock around SETUP.

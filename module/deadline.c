@@ -5,13 +5,14 @@
  * Role: turn what a program says into a point of the kernel's CLOCK_MONOTONIC; the
  * ring's timer and the work that ends what is late, by way of cancel.c. The tree of
  * requests by deadline is request.c's, as the list is.
- * Callers: submit.c and enter.c (points in time), ctx.c and close.c (begin and end).
+ * Callers: submit.c and enter.c (points in time), ctx.c and close.c (begin and end); main.c.
  * Context: task; the timer in an interrupt, where it only queues the work; the work on
  * a workqueue of the module's own, since the ring's may be full of blocked reads.
  * Locks: nb_ctx.req_lock over tree, timer_at and hrtimer_start().
  * References: neither timer nor work holds one. They are stopped before the file's
  * context reference is dropped (nb_deadline_stop()), and nothing starts them later,
- * since only a call on the open file makes a request.
+ * since only a call on the open file makes a request, or the ring's thread, which has
+ * dropped the ring by then.
  *
  * Always, under req_lock: if the tree is not empty the timer is set to its earliest
  * deadline or before, or the work will run, which sets it. A read that ends in time

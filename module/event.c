@@ -5,7 +5,7 @@
  * Role: REGISTER and UNREGISTER of an eventfd(2), and its signals. They come where poll's
  * edges come: when completions were posted, and when the list of woken reads came to be
  * not empty, since ENTER would then make progress.
- * Callers: register.c (operations), complete.c and miss.c (signals), close.c.
+ * Callers: register.c (operations), complete.c, miss.c, enter.c, sqthread.c (signals), close.c.
  * Context: task; the signals any, also under a folio wait-queue lock with interrupts off:
  * eventfd_signal() takes only the eventfd's own lock, and whoever is woken by it (epoll)
  * theirs; none of them ever takes a folio's.

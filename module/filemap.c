@@ -5,11 +5,11 @@
  * Role: answer what is resident without ->read_iter, for the files whose
  * ->read_iter is the plain page-cache read. It never waits and never starts a read
  * of what is missing.
- * Callers: cached.c, submit.c and try.c (a read of one folio), miss.c, stacked.c,
- * resident.c.
- * Context: task. Locks: the inode's i_rwsem shared, by trylock, where the row says
- * so; held over the copy, as the file system's own read does.
- * References: those of one batch of folios, within a round.
+ * Callers: cached.c, submit.c and try.c (a read of one folio), miss.c, resident.c.
+ * Context: task, or spread.c's worker. Locks: the inode's i_rwsem shared, by trylock, where
+ * the row says so; held over the copy, as the file system's own read does.
+ * References: a round's folios, the marked one to the end of the read; those of
+ * nb_fm_resident() are the caller's.
  *
  * The order of the checks is that of filemap_read() (mm/filemap.c): folio, then
  * uptodate, then i_size, then a read barrier, then the bytes.

@@ -5,7 +5,7 @@
  * Role: the table, its operations of REGISTER, and the look-up of an index. What no read
  * of a file could change is found out once, here; what may change (O_DIRECT, a listener,
  * the policy of a security module, the caller's rights) is asked in each call, as of an fd.
- * Callers: register.c (operations), submit.c, try.c and cancel.c (look-up), close.c.
+ * Callers: register.c (operations), submit.c, try.c, cancel.c (look-up), info.c, close.c.
  * Context: task. Locks: nb_ctx.lock to change anything; nb_ctx.files_lock, here, as
  * well, so that TRY and CANCEL need only that. Under either a slot keeps its reference.
  * References: a slot holds its file. A submission borrows that for as long as it has

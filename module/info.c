@@ -3,8 +3,8 @@
  * info.c - what this module can do, how a file would be served, how a ring is.
  *
  * Role: QUERY, FILE_INFO and fdinfo: discovery and diagnosis, no side effects.
- * Callers: main.c. Context: task. Locks: nb_ctx.cq_lock, then req_lock, for fdinfo,
- * one after the other. References: FILE_INFO holds the file for the call.
+ * Callers: main.c. Context: task. Locks: nb_ctx.cq_lock, files_lock and req_lock, for
+ * fdinfo, one after the other. References: FILE_INFO holds the file for the call.
  */
 #include <linux/seq_file.h>
 

@@ -9,15 +9,18 @@
  *        |     '-> spread --^ '-> complete -> ring
  *        '-> cancel <- deadline (timer)
  *
- * A file calls to the right or down, never back. access, request, user, dst, event, sq, ctx,
- * wait and ring are leaves. docs/design.md has the states, the references and the races.
+ * Mostly a file calls to the right or down: user, dst, event, wait and ring call only each other
+ * and ctx; ctx and sq begin and end what others run; miss uses cached's readahead.
+ * docs/design.md has the states, the references and the races.
  *
  * Locks, outermost first:
- *   nb_ctx.lock      mutex; SETUP, and taking entries off the SQ. Task context; may
- *                    be held over a page fault and over a file system's read.
+ *   nb_ctx.lock      mutex; SETUP, REGISTER, taking entries off the SQ, the thread's look
+ *                    at its credentials. Task context; may be held over a page fault
+ *                    and over a file system's read.
  *   nb_ctx.req_lock  spinlock; the requests in flight, by age and deadline, and those
  *                    that wait for a worker. Task and worker.
- *   nb_ctx.files_lock spinlock; the slots of registered files. Task. Innermost.
+ *   nb_ctx.files_lock spinlock; the slots of registered files. Task. Innermost, as are
+ *                    nb_users_lock and the xarray's of memlock.c: both also within req_lock.
  *   nb_ctx.cq_lock   spinlock; CQ tail, reserved slots, counters. Task and worker.
  *   nb_ctx.wait_lock spinlock; who sleeps in ENTER. Also under a folio wait-queue lock,
  *                    irqs off; so is the lock in nb_ctx.pollers. Neither within the other.
@@ -125,7 +128,7 @@ struct nb_part {
 /**
  * struct nb_ctx - one open file of /dev/nbread
  * @refs:	one of the file (dropped a grace period after release), one a request, one a
- *		worker that is called or at work
+ *		worker that is called or at work, one a part that a helper has
  * @mm:		the owner, pinned by mmgrab(): who may ENTER, mmap and CANCEL
  * @lock:	see the top of this file
  * @ring:	NULL until SETUP; published with release, read with acquire
@@ -152,7 +155,8 @@ struct nb_part {
  * @spare:	memory of ended requests, see request.c
  * @nr_spare:	about how many
  * @event:	the registered eventfd, see event.c, or NULL; RCU
- * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER
+ * @ready:	woken requests; pushed by the wake callback, taken by a task in ENTER or the
+ *		ring's thread; nb_drop_ended() takes them and puts back, close.c frees them
  * @nr_ready:	about as many as @ready holds, for the wake-up condition; what a task
  *		took off the list is not counted any more
  * @nr_urgent:	about how many of those need more I/O: wake a sleeper whatever it waits for
@@ -172,7 +176,7 @@ struct nb_part {
 struct nb_ctx {
 	refcount_t refs;
 	struct mm_struct *mm;
-	struct mutex lock; /* SETUP, and taking entries off the SQ */
+	struct mutex lock; /* see the top */
 	struct nb_ring *ring;
 	u32 flags;
 	struct workqueue_struct *wq;

@@ -7,8 +7,8 @@
  * copied and checked for size here; its members are checked by the file that
  * serves the call.
  * Context: task context of the caller. Takes no lock.
- * References: an open file owns one reference to its nb_ctx, given back by
- * nb_ctx_close(); the VFS holds the module while a file is open.
+ * References: an open file owns one reference to its nb_ctx, given back a grace period
+ * after nb_ctx_close() (close.c); the VFS holds the module while a file is open.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>

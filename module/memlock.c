@@ -194,7 +194,7 @@ void nb_locked_put(struct nb_locked *l)
 }
 
 /**
- * nb_locked_may_add() - is it in vain to pin so many pages?
+ * nb_locked_may_add() - may it be worth while to pin so many pages?
  * @l: the account
  * @nr: pages
  *
@@ -202,6 +202,7 @@ void nb_locked_put(struct nb_locked *l)
  * known when they are pinned: so a call holds up to a limit more for as long as it pins, as
  * one of io_uring does. To reserve that would refuse what costs nothing, a buffer more in
  * a huge page, to a user who is at his limit.
+ * Return: false if they would be too many in any case.
  */
 bool nb_locked_may_add(const struct nb_locked *l, unsigned long nr)
 {

@@ -5,11 +5,13 @@
  * Role: issue ->read_iter with IOCB_WAITQ, so that the page cache starts the I/O
  * and puts our wait entry on the folio; the wake callback; the run of what became
  * ready. No thread waits for a parked read.
- * Callers: submit.c (nb_miss), spread.c (what became ready), cancel.c, close.c.
+ * Callers: submit.c (nb_miss), spread.c (what became ready), cancel.c, deadline.c, close.c;
+ * main.c (exit).
  * Context: nb_wake() under a folio wait-queue lock with interrupts off: it matches,
  * unlinks, queues, wakes, and no more. All else: task or worker with the owner's mm, or
  * any for what is only freed.
- * Locks: none held here. The states of internal.h say who owns a request.
+ * Locks: that of the row, by trylock, over readahead and over a block device's read; the
+ * submitter has nb_ctx.lock. References: a request is whose its state says (request.h).
  *
  * Flag rules of mm/filemap.c, both ways a trap: IOCB_NOWAIT must be clear, or
  * filemap_update_page() gives -EAGAIN before it arms; and after a partial batch the
@@ -36,8 +38,8 @@ static DECLARE_WORK(nb_reap_work, nb_reap);
 /*
  * The folio was unlocked. After the state has changed the request may be run and
  * freed by another CPU, so what is needed of it is read before. The context may
- * lose its last reference then too; ctx.c frees it a grace period later, and this
- * is a read side: the RCU lock says so for kernels whose spinlocks do not.
+ * lose its last reference then too; close.c gives the file's back a grace period later, and
+ * this is a read side: the RCU lock says so for kernels whose spinlocks do not.
  */
 static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *arg)
 {
@@ -69,8 +71,8 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 		/* After the push: who takes the list counts it off, maybe before this. */
 		urgent = more && atomic_inc_return(&ctx->nr_urgent) == 1;
 		/*
-		 * Its full barrier pairs with those of nb_sleep(), nb_poll() and
-		 * go_to_sleep(): either we see who waits or he sees the read.
+		 * Its full barrier pairs with those of nb_sleep(), nb_poll(), go_to_sleep()
+		 * and nb_register_eventfd(): either we see who waits or he sees the read.
 		 */
 		woken = atomic_inc_return(&ctx->nr_ready);
 		nb_sq_kick(ctx);
@@ -286,10 +288,15 @@ struct llist_node *nb_take_ready(struct nb_ctx *ctx)
 	struct nb_req *req;
 
 	if (llist_empty(&ctx->ready)) {
-		smp_rmb(); /* who emptied it was told before; see nb_poll_told_me() */
+		/*
+		 * Pairs with llist_del_all() below, by a task that poll told: who sees the list
+		 * empty sees poll_told.
+		 */
+		smp_rmb();
 		nb_looked_in_vain(ctx);
 		return NULL;
 	}
+	/* A full barrier; pairs with smp_rmb() above. */
 	list = llist_del_all(&ctx->ready);
 	llist_for_each_entry(req, list, lnode) {
 		urgent += req->more;
@@ -356,7 +363,7 @@ void nb_drop_ended(struct nb_ctx *ctx)
 	nb_sq_kick(ctx);
 }
 
-/* Free what was woken and will not be run, since its ring is closed. See ctx.c. */
+/* Free what was woken and will not be run, since its ring is closed. See close.c. */
 void nb_miss_reap(struct nb_ctx *ctx)
 {
 	struct nb_req *req, *next;

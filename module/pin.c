@@ -190,7 +190,7 @@ static void nb_buf_work(struct work_struct *work)
  * nb_buf_put() - give a reference back
  * @buf: the buffer; may be gone on return
  *
- * Does not sleep. What is no longer pinned counts no longer when this returns, so before
+ * Does not sleep. What is about to be unpinned counts no longer when this returns, so before
  * the CQE of its last read tells the program; unless that takes many steps, since the caller
  * may hold a lock, and have many to put: then it is left to the work too. Who calls it holds
  * the module or is waited for by its exit, which drains the workqueue after that.

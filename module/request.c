@@ -3,10 +3,10 @@
  * request.c - memory of a read that could not be answered in the call.
  *
  * Role: allocate and free a request with all that it holds, and keep the list of
- * those that still owe a CQE, and the tree of those of them that have a deadline. A
- * leaf: it calls ctx.c for the reference, no more.
- * Callers: submit.c (alloc), miss.c, worker.c, cancel.c, deadline.c and complete.c; ctx.c
- * for its end.
+ * those that still owe a CQE, and the tree of those of them that have a deadline. It
+ * calls user.c and pin.c, no more.
+ * Callers: submit.c (alloc), miss.c, spread.c, worker.c, cancel.c, deadline.c and complete.c;
+ * sq.c (io cgroup); ctx.c for its end.
  * Context: task or worker; never the wake callback. Locks: nb_ctx.req_lock, here; nb_ctx.lock
  * is held for alloc.
  *

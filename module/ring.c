@@ -3,8 +3,9 @@
  * ring.c - the memory shared with the program. All barriers of the rings are here.
  *
  * Role: allocate it, map it, read SQEs out of it, write CQEs into it.
- * Callers: ctx.c (create, free), submit.c (SQ side), complete.c (CQ side), enter.c
- * and info.c (how full it is). Context: task or worker, never an interrupt.
+ * Callers: ctx.c (create, free), main.c (mmap), submit.c (SQ side), complete.c (CQ side);
+ * enter.c, wait.c, sq.c and sqthread.c (how full it is, SQ flags). Context: task or worker;
+ * nb_ring_cq_ready() also under a folio wait-queue lock, interrupts off.
  * Locks: the SQ side needs nb_ctx.lock, the CQ side nb_ctx.cq_lock; neither is known here.
  * References: pages are refcounted one by one, so a mapping may outlive the ring.
  *

@@ -3,7 +3,7 @@
  * rows.c - the table of file systems whose resident bytes a folio look-up may answer.
  *
  * Role: say for which files the plain look-up of filemap.c is right, and what it must hold.
- * Callers: access.c, files.c (find), cached.c, miss.c, stacked.c. Context: any. No locks, no
+ * Callers: access.c (find), miss.c, stacked.c, info.c. Context: any. No locks, no
  * references: the table is constant.
  */
 #include <linux/module.h>

@@ -5,8 +5,8 @@
  * Role: take the reads whose data came in off the list and give each its next step. On a
  * fast disk the copying of one task is the limit; so where much is left to copy, parts
  * of it are handed to workers, and the task does its own part meanwhile.
- * Callers: enter.c. Context: task with the ring's mm; run_part() a kernel worker that
- * uses it, and each request's credentials, io cgroup and memory cgroup.
+ * Callers: enter.c, sqthread.c; ctx.c (its end). Context: task with the ring's mm; run_part()
+ * a kernel worker that uses it, and each request's credentials, io cgroup and memory cgroup.
  * Locks: none. References: a part holds the context until it has posted everything.
  *
  * A part is a chain of requests in state READY, like the list it was cut from. It hangs in
@@ -115,6 +115,7 @@ static struct nb_part *take_place(struct nb_ctx *ctx)
 	unsigned int i;
 
 	for (i = 0; i < NB_HELPERS; i++)
+		/* Pairs with clear_bit_unlock() in run_part(). */
 		if (!test_and_set_bit(i, &ctx->helping))
 			return &ctx->parts[i];
 	return NULL;

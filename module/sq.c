@@ -5,8 +5,8 @@
  * Role: what the thread must know of the owner, since it is another task: the files, the
  * credentials, the io cgroup, whether he is a 32-bit program. Create the thread at SETUP or
  * share the one of another ring (ATTACH); the calls of a program that concern it. The
- * thread's own work is sqthread.c. A leaf.
- * Callers: ctx.c (SETUP, end), close.c, enter.c, register.c: tasks. access.c and submit.c:
+ * thread's own work is sqthread.c.
+ * Callers: ctx.c (SETUP, end), close.c, enter.c, register.c: tasks. access.c and sqthread.c:
  * the thread. nb_sq_kick() any context, also nb_wake() with interrupts off.
  * Locks: nb_ctx.lock around nb_sq_create() and what changes the credentials; the owner's
  * alloc_lock and, in it, his file_lock for a look-up. None to hand a ring over: an llist.

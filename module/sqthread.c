@@ -6,7 +6,8 @@
  * when there is nothing to do for a while say NEED_WAKEUP and sleep. As enter.c for a task.
  * Callers: sq.c creates it. Context: a kernel thread of its own; it may sleep in a file
  * system, for metadata, as a task in ENTER may.
- * Locks: none over a pass; nb_ctx.lock is taken by nb_submit(), for a bounded batch.
+ * Locks: none over a pass; nb_ctx.lock is taken by nb_submit(), for a bounded batch, and by
+ * run_ready(), for a look at the credentials.
  * References: the thread holds its nb_sqt and the module to its last instruction. A ring that
  * it serves is held by its file's reference, which only the thread gives back (drop()). The mm
  * is pinned by mmget() only while it is awake, and is given up at once when its last

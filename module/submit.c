@@ -9,7 +9,7 @@
  * other threads may reap, cancel and run ready reads meanwhile).
  * References: a file is looked up once for a run of SQEs that name the same fd or index.
  *
- * A hit allocates nothing and takes no reference of its own.
+ * A hit of a READ allocates nothing and takes no reference of its own.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -193,8 +193,8 @@ static void post_hit(struct nb_batch *b, struct nb_file *nf, u64 user_data, u32 
 /*
  * A READ like the last one, after which @nf is plain, and a hit: what a batch mostly is made
  * of. From the first member to the last byte in registers. Return: NB_FM_ONE_DONE, or what
- * the look at the page cache came to, if there was one: then nothing happened, and nothing is
- * kept of what was read; the entry is read anew.
+ * the look at the page cache came to, if there was one: then nothing is kept of what was read,
+ * and nothing happened (but readahead, for who has no oracle); the entry is read anew.
  */
 static enum nb_fm_one submit_plain(struct nb_batch *b, struct nb_file *nf,
 				   const struct nbread_sqe *sqe)

@@ -2,13 +2,13 @@
 /*
  * user.c - what one user may hold: rings, and requests.
  *
- * Role: bound what outlives a call and is charged to no cgroup: kernel workers
- * (max_workers for each ring), threads that poll (SQTHREAD), and requests that were
- * detached but whose disk has not answered, which a program could else pile up by closing
- * rings in a loop.
- * Callers: ctx.c (rings), request.c (requests). Context: any that may take a
- * spinlock; not the wake callback. Locks: nb_users_lock, innermost.
- * References: a ring and each request hold one; the last frees.
+ * Role: bound what outlives a call: kernel workers (max_workers for each ring), threads that
+ * poll (SQTHREAD), and requests that were detached but whose disk has not answered, which a
+ * program could else pile up by closing rings in a loop.
+ * Callers: ctx.c (rings), sq.c (threads), request.c (requests). Context: task to take a ring
+ * or a thread; else any that may take a spinlock, not the wake callback. Locks:
+ * nb_users_lock, innermost.
+ * References: a ring, a thread and each request hold one; the last frees.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -100,7 +100,7 @@ void nb_user_put_ring(struct nb_user *u)
 	put(u);
 }
 
-/* Count a thread, whose CPU time is nobody's. Return: false if the user has too many. */
+/* Count a thread, which no quota stops everywhere. Return: false if the user has too many. */
 bool nb_user_get_thread(struct nb_user *u)
 {
 	if (atomic_inc_return(&u->threads) > READ_ONCE(nb_max_sq_threads) &&

@@ -4,7 +4,7 @@
  *
  * Role: the queue of sleepers, first come, first served, and the wait queue of poll.
  * n completions wake n sleepers at most, and only those that have what they wait for.
- * A leaf. Callers: enter.c sleeps; complete.c, miss.c and cancel.c tell.
+ * Callers: enter.c sleeps; complete.c, miss.c, enter.c and sqthread.c tell; main.c polls.
  * Context: sleep in a task; tell in any, also under a folio wait-queue lock with
  * interrupts off. Locks: nb_ctx.wait_lock. References: a sleeper is on its task's
  * stack, on the queue only while it sleeps; who wakes it does all under the lock.

@@ -4,8 +4,9 @@
  *
  * Role: finish what cannot wait by callback, by a bounded number of workers of the ring's
  * own workqueue, with the submitter's mm, credentials and io cgroup.
- * Callers: miss.c and submit.c queue; the workqueue runs nb_hand_work(). spread.c's workers
- * become the owner of what they read in the same way.
+ * Callers: miss.c and submit.c queue; register.c raises the limit; ctx.c begins and ends; the
+ * workqueue runs nb_hand_work(). spread.c's workers become the owner of what they read in the
+ * same way; the thread asks whether the owner is gone.
  * Context: nb_punt() task or worker, nb_hand_work() kernel worker. Locks: nb_ctx.req_lock,
  * here: the queue, and who comes for it.
  * References: a queued request owns itself. A worker that was called holds the context. It
@@ -326,7 +327,7 @@ bool nb_hands_create(struct nb_ctx *ctx)
 	return true;
 }
 
-/* The workqueue is gone, or was never there. */
+/* No hand is called or at work: the workqueue is gone, or SETUP failed. */
 void nb_hands_free(struct nb_ctx *ctx)
 {
 	kvfree(ctx->hands);
