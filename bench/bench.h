@@ -17,6 +17,7 @@
 #define MAX_DEPTH 128
 #define MAX_LEN (64u << 10)
 #define MAX_RUNS 32
+#define MAX_ENGINES 32
 #define MAX_JOBS 8
 
 /** struct op - one read */
@@ -104,8 +105,9 @@ const struct engine *engine_by_name(const char *name, size_t len);
 /* Each in the file of its interface. */
 extern const struct engine engine_pread, engine_preadv2_nowait, engine_mmap, engine_pool,
 	engine_posix_aio, engine_libaio, engine_io_uring, engine_io_uring_fixed,
-	engine_io_uring_fixedbuf, engine_io_uring_sqpoll, engine_io_uring_async, engine_nbread,
-	engine_nbread_try, engine_nbread_fixed, engine_nbread_sqthread, engine_nbread_sqwq;
+	engine_io_uring_fixedbuf, engine_io_uring_all, engine_io_uring_sqpoll,
+	engine_io_uring_async, engine_nbread, engine_nbread_try, engine_nbread_fixed,
+	engine_nbread_sqthread, engine_nbread_sqwq;
 
 /** job_fail() - notes why a call failed; -1 */
 int job_fail(struct job *j, const char *why, int err);
@@ -141,7 +143,9 @@ void files_advise(struct files *f, bool sequential);
 void files_evict(const struct files *f);
 void files_close(struct files *f);
 
-/* plan.c: ops of @len in the files; the same for the same @seed. */
+/* plan.c: 0 to @n - 1 in an order that is the same for the same @seed; */
+void plan_order(unsigned int *order, unsigned int n, uint64_t seed);
+/* ops of @len in the files; the same for the same @seed. */
 void plan_random(struct op *op, unsigned int n, const struct files *f, uint32_t len, uint64_t seed);
 /* Each block of the one file once; run @turn goes on where the one before ended. */
 void plan_once(struct op *op, unsigned int n, const struct files *f, uint32_t len,

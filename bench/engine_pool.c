@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MAX_THREADS 32
+#define MAX_THREADS MAX_DEPTH
 
 struct pool {
 	pthread_t thread[MAX_THREADS];
@@ -88,20 +88,25 @@ static int open_pool(struct job *j)
 	return 0;
 }
 
-static void hand_over(struct pool *p, struct op *op)
+/* All misses of a call at once, and none is woken to a lock that we hold. */
+static void hand_over(struct pool *p, struct op *const *missed, unsigned int nr)
 {
+	unsigned int i;
+
 	pthread_mutex_lock(&p->lock);
-	p->todo[p->tail++ % MAX_DEPTH] = op;
-	pthread_cond_signal(&p->work);
+	for (i = 0; i < nr; i++)
+		p->todo[p->tail++ % MAX_DEPTH] = missed[i];
 	pthread_mutex_unlock(&p->lock);
+	for (i = 0; i < nr; i++)
+		pthread_cond_signal(&p->work);
 }
 
 static int run_pool(struct job *j, struct op *op, unsigned int n, unsigned int min)
 {
 	struct pool *p = j->priv;
-	struct op *end = op + n;
+	struct op *end = op + n, *missed[MAX_DEPTH];
+	unsigned int i, nr_missed = 0;
 	struct iovec iov;
-	unsigned int i;
 	ssize_t got;
 
 	for (; op < end; op++) {
@@ -113,11 +118,13 @@ static int run_pool(struct job *j, struct op *op, unsigned int n, unsigned int m
 			j->inline_hits++;
 		} else if (got >= 0 || errno == EAGAIN || errno == EOPNOTSUPP) {
 			/* The rest of a read of which a part was cached costs as much as all of it. */
-			hand_over(p, op);
+			missed[nr_missed++] = op;
 		} else {
 			op_ended(j, op, -errno);
 		}
 	}
+	if (nr_missed)
+		hand_over(p, missed, nr_missed);
 	pthread_mutex_lock(&p->lock);
 	if (j->nr_done < min) {
 		p->wanted = min - j->nr_done;

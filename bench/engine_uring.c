@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * io_uring in five ways: plain; with registered files and the work of completions done in
- * the wait (DEFER_TASKRUN); with registered buffers; with a thread that polls; and with
- * every read given to a worker (io-wq).
+ * io_uring in six ways: plain; with registered files and the work of completions done in
+ * the wait (DEFER_TASKRUN); with registered buffers; with all of that and the ring's own
+ * descriptor registered; with a thread that polls; and with every read given to a worker (io-wq).
  */
 #include "bench.h"
 
@@ -62,6 +62,26 @@ static int open_sqpoll(struct job *j)
 	return open_ring(j, IORING_SETUP_SQPOLL, 0);
 }
 
+static int give_up(struct job *j, const char *what, int ret)
+{
+	close_ring(j);
+	return job_fail(j, what, -ret);
+}
+
+static int register_buffers(struct job *j)
+{
+	struct way *w = j->priv;
+	struct iovec iov[MAX_DEPTH];
+	unsigned int i;
+	int ret;
+
+	w->fixed_buffer = true;
+	for (i = 0; i < j->depth; i++)
+		iov[i] = (struct iovec){ j->mem + (size_t)i * MAX_LEN, MAX_LEN };
+	ret = io_uring_register_buffers(&w->ring, iov, j->depth);
+	return ret ? give_up(j, "register buffers", ret) : 0;
+}
+
 static int open_fixed(struct job *j)
 {
 	struct way *w;
@@ -72,30 +92,25 @@ static int open_fixed(struct job *j)
 	w = j->priv;
 	w->fixed_file = true;
 	ret = io_uring_register_files(&w->ring, j->files->fd, j->files->n);
-	if (!ret)
-		return 0;
-	close_ring(j);
-	return job_fail(j, "register files", -ret);
+	return ret ? give_up(j, "register files", ret) : 0;
 }
 
 static int open_fixedbuf(struct job *j)
 {
-	struct iovec iov[MAX_DEPTH];
+	return open_ring(j, 0, 0) ? -1 : register_buffers(j);
+}
+
+static int open_all(struct job *j)
+{
 	struct way *w;
-	unsigned int i;
 	int ret;
 
-	if (open_ring(j, 0, 0))
+	if (open_fixed(j) || register_buffers(j))
 		return -1;
 	w = j->priv;
-	w->fixed_buffer = true;
-	for (i = 0; i < j->depth; i++)
-		iov[i] = (struct iovec){ j->mem + (size_t)i * MAX_LEN, MAX_LEN };
-	ret = io_uring_register_buffers(&w->ring, iov, j->depth);
-	if (!ret)
-		return 0;
-	close_ring(j);
-	return job_fail(j, "register buffers", -ret);
+	/* One descriptor: 1 is how many it registered. */
+	ret = io_uring_register_ring_fd(&w->ring);
+	return ret == 1 ? 0 : give_up(j, "register the ring's descriptor", ret);
 }
 
 static int run(struct job *j, struct op *op, unsigned int n, unsigned int min)
@@ -105,7 +120,7 @@ static int run(struct job *j, struct op *op, unsigned int n, unsigned int min)
 	struct io_uring_cqe *cqe;
 	struct io_uring_sqe *sqe;
 	unsigned int head, nr;
-	int ret;
+	int fd, ret;
 
 	for (; op < end; op++) {
 		sqe = io_uring_get_sqe(&w->ring);
@@ -117,11 +132,11 @@ static int run(struct job *j, struct op *op, unsigned int n, unsigned int min)
 			sqe = io_uring_get_sqe(&w->ring);
 		if (!sqe)
 			return job_fail(j, "the submission queue is full", 0);
+		fd = w->fixed_file ? (int)op->file : op->fd;
 		if (w->fixed_buffer)
-			io_uring_prep_read_fixed(sqe, op->fd, op->buf, op->len, op->off, op->slot);
+			io_uring_prep_read_fixed(sqe, fd, op->buf, op->len, op->off, op->slot);
 		else
-			io_uring_prep_read(sqe, w->fixed_file ? (int)op->file : op->fd, op->buf,
-					   op->len, op->off);
+			io_uring_prep_read(sqe, fd, op->buf, op->len, op->off);
 		sqe->flags = (__u8)w->sqe_flags;
 		sqe->user_data = (uintptr_t)op;
 	}
@@ -146,6 +161,8 @@ const struct engine engine_io_uring_fixed = { "io_uring_fixed", 0, open_fixed, r
 
 const struct engine engine_io_uring_fixedbuf = { "io_uring_fixedbuf", 0, open_fixedbuf, run,
 						 close_ring };
+
+const struct engine engine_io_uring_all = { "io_uring_all", 0, open_all, run, close_ring };
 
 const struct engine engine_io_uring_sqpoll = { "io_uring_sqpoll", E_POLLS, open_sqpoll, run,
 					       close_ring };

@@ -16,6 +16,7 @@ const struct engine *const engines[] = {
 	&engine_io_uring,
 	&engine_io_uring_fixed,
 	&engine_io_uring_fixedbuf,
+	&engine_io_uring_all,
 	&engine_io_uring_sqpoll,
 	&engine_io_uring_async,
 	&engine_nbread,

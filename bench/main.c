@@ -34,7 +34,6 @@
 #include "nbtest.h"
 
 #define MOST_VALUES 16
-#define MOST_ENGINES 32
 
 struct list {
 	unsigned int n;
@@ -73,12 +72,12 @@ static bool suits(const struct cell *c, const struct engine *e)
 	return !(cold(c) && e->flags & E_CACHED_ONLY);
 }
 
-static const struct engine *chosen[MOST_ENGINES];
+static const struct engine *chosen[MAX_ENGINES];
 
 static void choose(struct cell *c, const char *names)
 {
 	bool without = names && *names == '-';
-	const struct engine *named[MOST_ENGINES];
+	const struct engine *named[MAX_ENGINES];
 	unsigned int n = 0;
 	unsigned int i, k;
 	const char *end;
@@ -87,7 +86,7 @@ static void choose(struct cell *c, const char *names)
 		names += *names == '-';
 		end = strchrnul(names, ',');
 		named[n] = engine_by_name(names, (size_t)(end - names));
-		if (!named[n] || n == MOST_ENGINES - 1)
+		if (!named[n] || n == MAX_ENGINES - 1)
 			usage("no such engine:", names);
 		n++;
 		names = *end ? end + 1 : end;

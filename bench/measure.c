@@ -2,9 +2,9 @@
 /*
  * Cached and cold reads: each engine in its turn, several times over.
  *
- * A run is a process that opens the engine, and all runs of one turn read the same blocks. Which engine
- * begins is another one in each turn, so that nobody always inherits what the one
- * before has left. The first turn of an engine is preceded by a pass in which the bytes are
+ * A run is a process that opens the engine, and all runs of one turn read the same blocks. For
+ * each turn the engines are shuffled, in each bench alike, so that nobody always inherits what the
+ * one before has left. The first turn of an engine is preceded by a pass in which the bytes are
  * compared; one that fails there, or later, has no figures.
  */
 #include "bench.h"
@@ -320,15 +320,15 @@ void measure(const struct cell *c, struct figures *f)
 {
 	bool sequential = is_sequential(c);
 	struct files files;
-	unsigned int i, k, turn;
+	unsigned int i, k, turn, order[MAX_ENGINES];
 
 	counted = clock_counts_instructions();
 	set_up(c, &files);
 	for (turn = 0; turn < c->runs; turn++) {
 		plan(c, &files, turn, sequential);
+		plan_order(order, c->nr_engines, turn);
 		for (k = 0; k < c->nr_engines; k++)
-			take_turn(c, c->engines[(k + turn) % c->nr_engines], turn,
-				  &f[(k + turn) % c->nr_engines]);
+			take_turn(c, c->engines[order[k]], turn, &f[order[k]]);
 	}
 	for (i = 0; i < c->threads; i++)
 		munmap(job[i].ops, c->ops * sizeof(*job[i].ops));

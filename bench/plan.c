@@ -27,6 +27,22 @@ static uint64_t random_from(uint64_t seed)
 	return x;
 }
 
+/* By Fisher and Yates. */
+void plan_order(unsigned int *order, unsigned int n, uint64_t seed)
+{
+	uint64_t x = random_from(seed);
+	unsigned int i, k, other;
+
+	for (i = 0; i < n; i++)
+		order[i] = i;
+	for (i = n; i > 1; i--) {
+		k = (unsigned int)((next_random(&x) >> 32) % i);
+		other = order[k];
+		order[k] = order[i - 1];
+		order[i - 1] = other;
+	}
+}
+
 static void place(struct op *op, const struct files *f, unsigned int file, uint64_t block,
 		  uint32_t len)
 {

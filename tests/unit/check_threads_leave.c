@@ -1,120 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Setting up a ring of the portable backend where something runs out, and giving one up
- * while its threads are anywhere: it waits for copies and for nothing else, nobody writes
- * to the program's memory afterwards, and the last thread takes everything along.
+ * Giving up a ring of the portable backend while its threads are anywhere: it waits for copies
+ * and for nothing else, nobody writes to the program's memory afterwards, and the last thread
+ * takes everything along. And what its threads, its locks and its files do in ends of other kinds:
+ * no memory, a thread that is cancelled, a close that hangs, a child.
  */
 #include <pthread.h>
 #include <unistd.h>
 #include "thr.h"
-
-static struct nbread ring;
-
-static const struct {
-	const char *name;
-	unsigned *nth;
-	unsigned value;
-	int want;
-} lacks[] = {
-	{ "setup_without_memory_for_its_owner_is_enomem", &fake.fail_memory, 1, -ENOMEM },
-	{ "setup_without_memory_for_the_rings_is_enomem", &fake.fail_memory, 2, -ENOMEM },
-	{ "setup_without_memory_for_the_arena_is_enomem", &fake.fail_memory, 3, -ENOMEM },
-	{ "setup_without_an_eventfd_for_the_ring_is_emfile", &fake.fail_eventfd, 1, -EMFILE },
-	{ "setup_without_an_eventfd_to_wait_with_is_emfile", &fake.fail_eventfd, 2, -EMFILE },
-};
-
-static void assert_no_ring(unsigned fds)
-{
-	ck_assert_int_eq(ring.ring_fd, -1);
-	ck_assert_uint_eq(fake.portable_maps, 0);
-	ck_assert_uint_eq(nbtest_open_fds(), fds);
-	nbread_queue_exit(&ring); /* harmless */
-	ck_assert_uint_eq(nbtest_open_fds(), fds);
-}
-
-START_TEST(setup_that_lacks_something)
-{
-	unsigned fds = nbtest_open_fds();
-
-	setenv("NBREAD_BACKEND", "threads", 1);
-	*lacks[_i].nth = lacks[_i].value;
-	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), lacks[_i].want);
-	assert_no_ring(fds);
-	/* And now there is. */
-	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), 0);
-	nbread_queue_exit(&ring);
-	assert_no_ring(fds);
-}
-END_TEST
-
-static const struct {
-	const char *name;
-	int *error, value;
-} errors[] = {
-	{ "setup_without_a_memfd_is_told", &fake.memfd_error, -ENOSYS },
-	{ "setup_where_fork_cannot_be_told_is_told", &fake.wipe_error, -EINVAL },
-};
-
-START_TEST(setup_error)
-{
-	unsigned fds = nbtest_open_fds();
-
-	setenv("NBREAD_BACKEND", "threads", 1);
-	*errors[_i].error = errors[_i].value;
-	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), errors[_i].value);
-	assert_no_ring(fds);
-}
-END_TEST
-
-START_TEST(setup_where_nothing_can_copy_is_efbig)
-{
-	unsigned fds = nbtest_open_fds();
-
-	setenv("NBREAD_BACKEND", "threads", 1);
-	fake.memfd_error = -EFBIG;
-	fake.copy_error = -EPERM;
-	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -EFBIG);
-	assert_no_ring(fds);
-}
-END_TEST
-
-START_TEST(under_a_limit_of_file_sizes_reads_are_copied_without_a_file)
-{
-	struct iovec iov[3] = { { thr_buf, 100 },
-				{ thr_buf + 100, THR_CHUNK },
-				{ thr_buf + 100 + THR_CHUNK, PG } };
-	struct nbread_sqe *sqe;
-
-	fake.memfd_error = -EFBIG;
-	thr_start(8, 2);
-	thr_async(2 * THR_CHUNK + PG, 0, 1);
-	thr_submit(1);
-	thr_ends(1, 2 * THR_CHUNK + PG);
-	thr_right(2 * THR_CHUNK + PG, 0);
-	memset(thr_buf, THR_POISON, sizeof(thr_buf));
-	sqe = nbread_get_sqe(&thr_ring);
-	nbread_prep_readv(sqe, thr_file.fd, iov, 3, 0);
-	nbread_sqe_set_data64(sqe, 2);
-	sqe->flags = NBREAD_SQE_ASYNC;
-	thr_submit(1);
-	thr_ends(2, 100 + THR_CHUNK + PG);
-	thr_right(100 + THR_CHUNK + PG, 0);
-	/* An array of vectors that is not there, and a wrong address. */
-	sqe = nbread_get_sqe(&thr_ring);
-	nbread_prep_readv(sqe, thr_file.fd, (struct iovec *)8, 2, 0);
-	nbread_sqe_set_data64(sqe, 3);
-	sqe->flags = NBREAD_SQE_ASYNC;
-	thr_submit(1);
-	thr_posted(3, -EFAULT);
-	thr_async(PG, 0, 4)->addr = 8;
-	thr_submit(1);
-	thr_ends(4, -EFAULT);
-	ck_assert_uint_ge(fake.own_copies, 6);
-	ck_assert_uint_eq(fake.copies, 0);
-	thr_settled(1);
-	thr_end();
-}
-END_TEST
 
 static bool gave_up;
 
@@ -208,27 +101,6 @@ START_TEST(a_child_closes_a_registered_file_that_a_read_of_its_parent_holds)
 	fake_let_go(FAKE_READ);
 	thr_ends(1, PG);
 	thr_end();
-}
-END_TEST
-
-START_TEST(setup_is_enomem_whichever_allocation_fails)
-{
-	unsigned fds = nbtest_open_fds(), nth;
-	int ret;
-
-	setenv("NBREAD_BACKEND", "threads", 1);
-	for (nth = 1;; nth++) {
-		fake_fail_alloc(nth);
-		ret = nbread_queue_init(8, &ring, 0);
-		if (!fake_alloc_failed())
-			break;
-		ck_assert_int_eq(ret, -ENOMEM);
-		assert_no_ring(fds);
-	}
-	ck_assert_int_eq(ret, 0);
-	ck_assert_uint_gt(nth, 2);
-	nbread_queue_exit(&ring);
-	assert_no_ring(fds);
 }
 END_TEST
 
@@ -416,14 +288,9 @@ Suite *check_threads_leave_suite(void)
 {
 	Suite *s = suite_create("threads_leave");
 
-	nbtest_add_table(s, setup_that_lacks_something, lacks);
-	nbtest_add_table(s, setup_error, errors);
-	nbtest_add(s, setup_where_nothing_can_copy_is_efbig);
-	nbtest_add(s, under_a_limit_of_file_sizes_reads_are_copied_without_a_file);
 	nbtest_add(s, a_thread_that_is_cancelled_leaves_no_lock_behind);
 	nbtest_add(s, a_close_that_hangs_holds_up_its_caller_alone);
 	nbtest_add(s, a_child_closes_a_registered_file_that_a_read_of_its_parent_holds);
-	nbtest_add(s, setup_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, a_read_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, exit_leaves_a_thread_with_its_read_and_the_thread_takes_all_along);
 	nbtest_add_table(s, exit_during_copies, copying);
