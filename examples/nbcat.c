@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	int fd, i, ret, len[DEPTH];
 	struct nbread_cqe *cqe;
 	struct nbread ring;
-	__u64 off = 0;
+	__u64 off = 0, done = 0;
 
 	if (argc != 2)
 		return fail("usage: nbcat FILE", -EINVAL);
@@ -58,14 +58,19 @@ int main(int argc, char **argv)
 			nbread_cqe_seen(&ring, cqe);
 		}
 
-		/* A read is shorter than asked for only at the end of the file. */
+		/*
+		 * A short read met the end of the file, or an error behind what it gave: the
+		 * next round starts there, and says which.
+		 */
 		for (i = 0; i < DEPTH && (i == 0 || len[i - 1] == CHUNK); i++) {
 			if (len[i] < 0)
 				return fail(argv[1], len[i]);
 			if (fwrite(buf[i], 1, len[i], stdout) != (size_t)len[i])
 				return fail("standard output", -errno);
+			done += len[i];
 		}
-	} while (len[i - 1] == CHUNK);
+		off = done;
+	} while (len[0] > 0);
 
 	nbread_queue_exit(&ring);
 	return fflush(stdout) ? fail("standard output", -errno) : 0;

@@ -17,17 +17,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <libnbread.h>
 
 #define CHUNK (128 * 1024)
+/* Standard streams, the ring or what threads need, the folder that is walked. */
+#define SPARE_FDS 64
 
 /* A file that is being read. */
 struct slot {
 	const char *path;
 	int fd;
 	__u32 crc;
-	__u64 off;
+	__u64 off, size; /* when it was opened */
 	char *buf;
 };
 
@@ -78,9 +81,10 @@ static void die(const char *what, int err)
 
 static int add_path(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	(void)ftw;
 	if (type == FTW_DNR || type == FTW_NS)
-		complain(path, EACCES);
+		complain(path, errno);
+	else if (!ftw->level && type != FTW_D && !(type == FTW_F && S_ISREG(st->st_mode)))
+		complain("neither a file nor a folder (name what a link points to)", EINVAL);
 	if (type != FTW_F || !S_ISREG(st->st_mode))
 		return 0;
 	if (!(nr_paths & (nr_paths + 1))) /* 0, 1, 3, 7, …: time to double */
@@ -103,16 +107,21 @@ static void read_on(struct nbread *ring, struct slot *s)
 /* Gives the slot the next file that can be opened; 0 when there is none left. */
 static int start(struct nbread *ring, struct slot *s)
 {
+	struct stat st;
+
 	while (next_path < nr_paths) {
 		s->path = paths[next_path++];
 		s->crc = 0;
 		s->off = 0;
 		s->fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (s->fd >= 0) {
+		if (s->fd >= 0 && fstat(s->fd, &st) == 0) {
+			s->size = (__u64)st.st_size;
 			read_on(ring, s);
 			return 1;
 		}
 		complain(s->path, errno);
+		if (s->fd >= 0)
+			close(s->fd);
 	}
 	return 0;
 }
@@ -133,16 +142,32 @@ static int take(struct nbread *ring, struct slot *s, const struct nbread_cqe *cq
 			s->crc = crc_byte(s->crc, (unsigned char)s->buf[i]);
 		s->off += cqe->res;
 		total.bytes += cqe->res;
-		if (cqe->res == CHUNK) {
+		/* Short of the end there was an error behind what it gave: the next read says it. */
+		if (cqe->res == CHUNK || (cqe->res && s->off < s->size)) {
 			read_on(ring, s);
 			return 1;
 		}
-		/* A read is as long as asked for, or it met the end of the file. */
 		printf("%u  %s\n", crc_end(s->crc, s->off), s->path);
 		total.files++;
 	}
 	close(s->fd);
 	return 0;
+}
+
+/* Each slot has a file open. */
+static unsigned fit_limit(unsigned depth)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= depth + SPARE_FDS)
+		return depth;
+	lim.rlim_cur = lim.rlim_max < depth + SPARE_FDS ? lim.rlim_max : depth + SPARE_FDS;
+	if (setrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= depth + SPARE_FDS)
+		return depth;
+	if (lim.rlim_cur > SPARE_FDS)
+		depth = (unsigned)lim.rlim_cur - SPARE_FDS;
+	fprintf(stderr, "nbsum: 'ulimit -n' allows %u files at a time\n", depth);
+	return depth;
 }
 
 int main(int argc, char **argv)
@@ -164,6 +189,7 @@ int main(int argc, char **argv)
 		if (nftw(argv[optind], add_path, 64, FTW_PHYS))
 			complain(argv[optind], errno);
 
+	depth = fit_limit(depth);
 	ret = nbread_queue_init(depth, &ring, 0);
 	if (ret < 0)
 		die("no ring", -ret);
@@ -198,7 +224,7 @@ int main(int argc, char **argv)
 		nbread_backend(&ring) == NBREAD_BACKEND_MODULE ? "the module" : "threads",
 		total.hits, total.waited, total.punted);
 	nbread_queue_exit(&ring);
-	if (fflush(stdout))
+	if (fflush(stdout) || ferror(stdout))
 		die("standard output", errno);
 	return total.failed != 0;
 }

@@ -28,7 +28,7 @@ struct nbuv {
 	uv_poll_t poll; /* the ring's descriptor: reads can be finished */
 	uv_prepare_t prepare; /* before the loop waits: submit */
 	uv_idle_t idle; /* there is more to submit: do not wait */
-	unsigned active;
+	unsigned active, most;
 	unsigned long calls, hits, waited, punted;
 };
 
@@ -67,7 +67,11 @@ static void nbuv_on_prepare(uv_prepare_t *prepare)
 	struct nbuv *u = prepare->data;
 
 	if (nbread_sq_ready(&u->ring)) {
-		nbread_submit(&u->ring);
+		int ret = nbread_submit(&u->ring);
+
+		/* With room for all there is nothing else to fail but the ring: a fork, say. */
+		if (ret < 0 && ret != -EINTR)
+			abort();
 		u->calls++;
 		/* What is cached is there already. */
 		nbuv_reap(u);
@@ -99,6 +103,7 @@ static int nbuv_init(uv_loop_t *loop, struct nbuv *u, unsigned entries)
 	ret = nbread_queue_init(entries, &u->ring, 0);
 	if (ret < 0)
 		return ret;
+	u->most = entries;
 	ret = uv_poll_init(loop, &u->poll, nbread_ring_fd(&u->ring));
 	if (ret < 0) {
 		nbread_queue_exit(&u->ring);
@@ -119,9 +124,10 @@ static int nbuv_init(uv_loop_t *loop, struct nbuv *u, unsigned entries)
 static int nbuv_read(struct nbuv *u, struct nbuv_read *r, uv_file file, void *buf, unsigned len,
 		     int64_t off)
 {
-	struct nbread_sqe *sqe = nbread_get_sqe(&u->ring);
+	struct nbread_sqe *sqe;
 
-	if (!sqe)
+	/* The queue of the ring empties with each submission; its reads are in flight then. */
+	if (u->active >= u->most || !(sqe = nbread_get_sqe(&u->ring)))
 		return UV_EAGAIN;
 	nbread_prep_read(sqe, file, buf, len, (__u64)off);
 	nbread_sqe_set_data(sqe, r);
@@ -137,12 +143,19 @@ static void nbuv_on_close(uv_handle_t *poll)
 	nbread_queue_exit(&u->ring);
 }
 
-/* The memory is the loop's until it ran once more. */
-static void nbuv_close(struct nbuv *u)
+/*
+ * The memory is the loop's until it ran once more. 0, or UV_EBUSY: reads are in flight, whose
+ * callbacks would not come, and whose buffers may still be written to. Wait for them, or cancel
+ * them (nbread_cancel64() with NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL) and wait.
+ */
+static int nbuv_close(struct nbuv *u)
 {
+	if (u->active)
+		return UV_EBUSY;
 	uv_close((uv_handle_t *)&u->prepare, NULL);
 	uv_close((uv_handle_t *)&u->idle, NULL);
 	uv_close((uv_handle_t *)&u->poll, nbuv_on_close);
+	return 0;
 }
 
 /* ---------------------------------------- up to here ---------------------------------------- */

@@ -225,8 +225,13 @@ bool conn_accept(int listener)
 			return false;
 		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
-			return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
-		c = must(calloc(1, sizeof(*c)));
+			return errno != EMFILE && errno != ENFILE && errno != ENOMEM &&
+			       errno != ENOBUFS;
+		c = calloc(1, sizeof(*c));
+		if (!c) {
+			close(fd);
+			return false;
+		}
 		c->fd = fd;
 		c->writable = true;
 		link_init(&c->run);

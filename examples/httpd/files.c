@@ -3,6 +3,9 @@
  * nbhttpd: the files below the root, opened once and kept. A bounded table, the least
  * recently used goes first; one that is being sent lives until the last one let go of it.
  *
+ * A file that is changed in place is served with the length and date it had when it was opened, for
+ * --fresh seconds at most; who replaces files by rename(2) is never half served.
+ *
  * Opening blocks, in every engine alike: nbread reads files, it does not open them. A server
  * keeps its hot files open for this reason, as this one does.
  *
@@ -34,7 +37,13 @@ static int open_beneath(const char *path)
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	int fd, tries = 0;
+
+	/* EAGAIN: something was renamed or mounted while '..' was looked up; see openat2(2). */
+	do {
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	} while (fd < 0 && errno == EAGAIN && ++tries < 8);
+	return fd;
 }
 
 int files_init(void)
@@ -50,6 +59,9 @@ int files_init(void)
 		return -errno;
 	/* Without openat2() there is no safe way to serve, so say it now. */
 	fd = open_beneath(".");
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		die("openat2(2) is not allowed or not there, and without it nobody is kept in the root: it needs Linux 5.6, and in a container a seccomp profile that knows it",
+		    errno);
 	if (fd < 0)
 		return -errno;
 	close(fd);
@@ -102,7 +114,12 @@ static struct file *open_file(const char *path, uint32_t hash, int *error)
 		*error = ENOENT;
 		return NULL;
 	}
-	f = must(calloc(1, sizeof(*f) + strlen(path) + 1));
+	f = calloc(1, sizeof(*f) + strlen(path) + 1);
+	if (!f) {
+		close(fd);
+		*error = ENOMEM;
+		return NULL;
+	}
 	strcpy(f->path, path);
 	f->fd = fd;
 	f->hash = hash;
@@ -142,6 +159,13 @@ struct file *file_get(const char *path, int *error)
 	link_add_tail(&f->lru, &lru);
 	f->refs++;
 	return f;
+}
+
+/* It is not as long as it was when it was opened: the next request opens it anew. */
+void file_stale(struct file *f)
+{
+	if (f->hashed)
+		forget(f);
 }
 
 void file_put(struct file *f)

@@ -4,8 +4,8 @@
  *
  *   nbhttpd [OPTION...] ROOT
  *
- * One thread does it all: it never waits for a disk, and cached data costs no second thread.
- * The other engines are the ways in which servers read files without nbread, behind the same
+ * One thread does it all: no read waits for a disk (the open of a file may), and cached data costs
+ * no second thread. The other engines are the ways in which servers read files without nbread, behind the same
  * loop, parser and response, so that they can be compared: 'sendfile' and 'pread' wait for the
  * disk in the loop, 'pool' hands each read to a thread, 'try+pool' only those that
  * preadv2(RWF_NOWAIT) does not answer.
@@ -50,6 +50,7 @@ const struct engine *engine;
 
 static int epfd, listener, signals;
 static bool accept_paused;
+static uint64_t paused_ms;
 /* What an event is about, where it is not a connection. */
 static char is_listener, is_signal, is_engine;
 
@@ -86,6 +87,8 @@ void loop_pause_accept(bool pause)
 
 	if (pause != accept_paused && epoll_ctl(epfd, EPOLL_CTL_MOD, listener, &ev))
 		die("epoll", errno);
+	if (pause && !accept_paused)
+		paused_ms = now_ms;
 	accept_paused = pause;
 }
 
@@ -115,6 +118,16 @@ static void print_stats(void)
 	stats.first_ms = stats.last_ms = 0;
 }
 
+static void listen_failed(int err)
+{
+	fprintf(stderr, "nbhttpd: cannot listen on %s port %s: %s%s\n", opt.address, opt.port,
+		strerror(err),
+		err == EADDRINUSE ? ". Another program does; take another --port" :
+		err == EACCES	  ? ". Ports below 1024 are root's; take another --port" :
+				    "");
+	exit(1);
+}
+
 static int open_listener(void)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
@@ -139,7 +152,7 @@ static int open_listener(void)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, SOMAXCONN) ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len))
-		die(opt.address, errno);
+		listen_failed(errno);
 	freeaddrinfo(ai);
 	getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
 		    NI_NUMERICHOST | NI_NUMERICSERV);
@@ -202,7 +215,7 @@ static void loop(void)
 		if (n < 0 && errno != EINTR)
 			die("epoll", errno);
 		tick();
-		if (accept_paused && n == 0 && !more)
+		if (accept_paused && now_ms - paused_ms >= 1000)
 			loop_pause_accept(false);
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.ptr == &is_listener)

@@ -102,6 +102,7 @@ struct file {
 int files_init(void);
 struct file *file_get(const char *path, int *error);
 void file_put(struct file *f);
+void file_stale(struct file *f);
 
 /* A request, understood: http.c */
 struct request {

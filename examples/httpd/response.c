@@ -42,12 +42,35 @@ static void read_on(struct conn *c)
 		return;
 	}
 	if (!c->buf)
-		c->buf = nr_buffers ? buffers[--nr_buffers] : must(aligned_alloc(4096, opt.chunk));
+		c->buf = nr_buffers ? buffers[--nr_buffers] : aligned_alloc(4096, opt.chunk);
+	if (!c->buf) {
+		/* The first chunk, so nothing was sent yet. */
+		respond_error(c, 503, false, false);
+		return;
+	}
 	c->want = c->left < opt.chunk ? (unsigned)c->left : opt.chunk;
 	c->fill = c->sent = 0;
 	conn_phase(c, READ);
 	stats.reads++;
 	engine->read(c);
+}
+
+/* 0: the file is shorter by now than it was when it was opened. */
+static void read_failed(struct conn *c, int res)
+{
+	if (!stats.errors++ && res < 0)
+		fprintf(stderr,
+			"nbhttpd: %s: cannot be read: %s. 'nbread-info' says how a file is read; --engine pread reads all. Further errors are counted only.\n",
+			c->file->path, strerror(-res));
+	if (!res)
+		file_stale(c->file);
+	if (c->head_sent) {
+		/* Its length was promised: only an end of the connection tells. */
+		c->state = SEND;
+		conn_close(c);
+		return;
+	}
+	respond_error(c, res == -ENOMEM ? 503 : 500, false, false);
 }
 
 void conn_read_done(struct conn *c, int res)
@@ -56,11 +79,8 @@ void conn_read_done(struct conn *c, int res)
 		conn_close(c);
 		return;
 	}
-	/* 0: the file is shorter by now than its head says; nothing can mend that. */
 	if (res <= 0) {
-		stats.errors++;
-		c->state = SEND;
-		conn_close(c);
+		read_failed(c, res);
 		return;
 	}
 	c->fill = (unsigned)res;
@@ -116,6 +136,8 @@ void response_send(struct conn *c)
 			/* A client that left is its own affair; a file that shrank is not. */
 			if (n == 0 || (errno != EPIPE && errno != ECONNRESET))
 				stats.errors++;
+			if (n == 0)
+				file_stale(c->file);
 			conn_close(c);
 			return;
 		}
@@ -201,6 +223,7 @@ static int status_of(int err)
 	case EACCES:
 	case EPERM:
 		return 403;
+	case EAGAIN:
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:

@@ -5,6 +5,7 @@
  * when others can be finished. This is all that a server needs for it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <libnbread.h>
 #include "nbhttpd.h"
 
@@ -17,6 +18,9 @@ static int ring_start(void)
 
 	if (ret < 0)
 		die("no ring", -ret);
+	if (nbread_backend(&ring) != NBREAD_BACKEND_MODULE)
+		fprintf(stderr,
+			"nbhttpd: threads serve the reads: /dev/nbread cannot be used here; nbread-info says why\n");
 	return nbread_ring_fd(&ring);
 }
 

@@ -5,6 +5,12 @@ set -euo pipefail
 
 lint_dir=$PWD/build/lint
 
+# Without git (a tarball, a checkout of somebody else) each check would look at nothing, and pass.
+git ls-files --error-unmatch -- scripts/lint >/dev/null || {
+	echo "git cannot list the files of this tree, so nothing can be checked; what it says is above"
+	exit 1
+}
+
 # The files of the project, tracked or new but not ignored, one a line.
 # Arguments: git pathspecs.
 files()

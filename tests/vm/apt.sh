@@ -82,6 +82,8 @@ apt_download()
 # version_of PACKAGE
 version_of()
 {
-	apt-cache show --no-all-versions "$1" 2>/dev/null |
-		awk '$1 == "Version:" { print $2; exit }'
+	# A suite may not have it: that is no failure. awk reads to the end, so that nobody writes
+	# to a closed pipe.
+	{ apt-cache show --no-all-versions "$1" 2>/dev/null || true; } |
+		awk '$1 == "Version:" && !n++ { print $2 }'
 }
