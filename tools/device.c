@@ -161,6 +161,15 @@ static void explain_permission(void)
 		advise("module (look for 'denied' in the kernel's log), or a mount with nodev.");
 		return;
 	}
+	/* In a container the group is that of the host, whose name its image does not know. */
+	if (st.st_gid && (st.st_mode & 0060) == 0060) {
+		snprintf(
+			line, sizeof(line),
+			"In a container: start it with --group-add %u, the number of the device's group",
+			(unsigned int)st.st_gid);
+		advise(line);
+		advise("(rootless podman: --group-add keep-groups). Else:");
+	}
 	gr = getgrnam(GROUP);
 	if (!gr) {
 		advise("There is no group '" GROUP

@@ -166,23 +166,25 @@ static const char *remedy(const struct options *o, int err)
  * told, and with thread=1 it is that of other jobs too.
  */
 static int ring_by(enum backend backend, unsigned int entries, struct nbread *ring,
-		   struct nbread_setup *p)
+		   struct nbread_setup *p, bool *named)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	const char *env;
-	char *before;
+	char *before = NULL;
 	int ret;
 
-	if (backend == BACKEND_AUTO)
-		return nbread_queue_init_params(entries, ring, p);
+	/* Also without a name of ours: another job's may be in the environment this moment. */
 	pthread_mutex_lock(&lock);
 	env = getenv("NBREAD_BACKEND");
-	before = env ? strdup(env) : NULL;
-	setenv("NBREAD_BACKEND", backend == BACKEND_MODULE ? "module" : "threads", 1);
+	*named = env || backend != BACKEND_AUTO;
+	if (backend != BACKEND_AUTO) {
+		before = env ? strdup(env) : NULL;
+		setenv("NBREAD_BACKEND", backend == BACKEND_MODULE ? "module" : "threads", 1);
+	}
 	ret = nbread_queue_init_params(entries, ring, p);
 	if (before)
 		setenv("NBREAD_BACKEND", before, 1);
-	else
+	else if (backend != BACKEND_AUTO)
 		unsetenv("NBREAD_BACKEND");
 	pthread_mutex_unlock(&lock);
 	free(before);
@@ -193,6 +195,7 @@ static int set_up(struct thread_data *td, struct job *j)
 {
 	const struct options *o = td->eo;
 	struct nbread_setup p = { 0 };
+	bool named;
 	int ret;
 
 	if (o->sqthread_poll)
@@ -203,15 +206,14 @@ static int set_up(struct thread_data *td, struct job *j)
 	}
 	if (o->sqwq)
 		p.flags |= NBREAD_SETUP_SQWQ;
-	ret = ring_by(o->backend, td->o.iodepth, &j->ring, &p);
+	ret = ring_by(o->backend, td->o.iodepth, &j->ring, &p, &named);
 	if (ret < 0) {
 		log_err("nbread: no ring for the job '%s' with iodepth=%u: %s; %s.\n", td->o.name,
 			td->o.iodepth, strerror(-ret), remedy(o, -ret));
 		return ret;
 	}
 	/* Nobody shall take the one's figures for the other's. */
-	if (o->backend == BACKEND_AUTO && !getenv("NBREAD_BACKEND") && !td->subjob_number &&
-	    nbread_backend(&j->ring) == NBREAD_BACKEND_THREADS)
+	if (!named && !td->subjob_number && nbread_backend(&j->ring) == NBREAD_BACKEND_THREADS)
 		log_err("nbread: threads serve the job '%s', as /dev/nbread is not to be had; backend=module makes this an error.\n",
 			td->o.name);
 	if (o->cached_only)
