@@ -365,12 +365,13 @@ int nb_submit(struct nb_batch *b, struct nb_ring *ring, u32 nr)
 		}
 		if (nb_plug_is_on(&plug) && !nb_plug_covers(&rd))
 			nb_plug_end(&plug);
-		if (submit_read(b, &nf, &rd, looked, fast))
-			nb_plug_missed(&plug, i);
+		/* A long one may have met a readahead mark, hit or miss. */
+		if (submit_read(b, &nf, &rd, looked, fast) || rd.dst.len > PAGE_SIZE)
+			nb_plug_started(&plug, i, rd.dst.len);
 		else
 			nb_plug_end(&plug);
 		drop_vectors(&rd, fast);
-		/* In a run of misses there is likely one more: no short way for hits. */
+		/* In a run of those there is likely one more: no short way for hits. */
 		is_plain = nf.plain && !nb_plug_is_on(&plug);
 	}
 	nb_plug_end(&plug);

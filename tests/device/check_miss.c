@@ -155,15 +155,29 @@ static bool has_plugs(void)
 }
 
 /*
- * Under a block plug neighbours are one request to the disk (module/plug.h). A hit ends the
- * plug, so that nothing waits for its copy; _i: 1: there is one in the middle.
+ * Under a block plug neighbours are one request to the disk (module/plug.h). A hit of a page ends
+ * the plug, so that nothing waits for its copy; a longer one does not, since it may start the
+ * next window of readahead. Of a row the first two go by themselves, and what follows is one, as
+ * long as it is below the 255 sectors that this disk takes at a time.
  */
-START_TEST(misses_in_a_row_reach_the_disk_together_and_a_hit_sends_them_off)
+static const struct {
+	const char *name;
+	size_t len;
+	bool hit; /* in the middle */
+	unsigned requests;
+} rows_of_misses[] = {
+	{ "misses_in_a_row_reach_the_disk_together", PG, false, 3 },
+	{ "a_hit_of_a_page_sends_off_what_a_row_of_misses_holds", PG, true, 6 },
+	{ "a_longer_hit_leaves_a_row_of_misses_together", 2 * PG, true, 4 },
+};
+
+START_TEST(row_of_misses)
 {
+	const size_t len = rows_of_misses[_i].len;
 	struct dev_fs fs = { "ext4", "", "", "/run/nbt-null" };
 	unsigned long reads, merged, reads_now, merged_now;
-	unsigned char *buf = dev_buf(DEPTH * PG);
-	size_t hit = _i ? DEPTH / 2 : DEPTH;
+	unsigned char *buf = dev_buf(DEPTH * len);
+	size_t hit = rows_of_misses[_i].hit ? DEPTH / 2 : DEPTH;
 	struct nbread ring;
 	const char *dev;
 	int fd;
@@ -175,26 +189,25 @@ START_TEST(misses_in_a_row_reach_the_disk_together_and_a_hit_sends_them_off)
 	/* A scheduler would hold the first two for a moment, and might join them. */
 	ck_assert_int_eq(nbtest_write_text(DISK "queue/scheduler", "none"), 0);
 	fs_mount("ext4", dev, fs.mnt, "noatime");
-	fd = dev_cold_file(&fs, DEPTH * PG, 5);
+	fd = dev_cold_file(&fs, DEPTH * len, 5);
 	ck_assert_int_eq(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
-	if (_i)
-		dev_warm(fd, hit * PG, PG);
+	if (hit < DEPTH)
+		dev_warm(fd, hit * len, len);
 	dev_ring(&ring, DEPTH);
 	disk_counts(&reads, &merged);
 	for (size_t i = 0; i < DEPTH; i++)
-		dev_prep(&ring, fd, buf + i * PG, PG, i * PG, 0, i);
+		dev_prep(&ring, fd, buf + i * len, len, i * len, 0, i);
 	dev_submit(&ring, DEPTH);
 	for (size_t i = 0; i < DEPTH; i++) {
 		struct nbread_cqe cqe = dev_next(&ring);
 
-		ck_assert_int_eq(cqe.res, PG);
+		ck_assert_int_eq(cqe.res, len);
 		ck_assert_uint_eq(!!(cqe.flags & NBREAD_CQE_HIT), cqe.user_data == hit);
 	}
-	dev_check(buf, DEPTH * PG, 0, 5);
+	dev_check(buf, DEPTH * len, 0, 5);
 	disk_counts(&reads_now, &merged_now);
-	/* Of each row the first two go by themselves, and what follows is one. */
-	ck_assert_uint_eq(reads_now - reads, _i ? 6 : 3);
-	ck_assert_uint_eq(merged_now - merged, _i ? DEPTH - 7 : DEPTH - 3);
+	ck_assert_uint_eq(reads_now - reads, rows_of_misses[_i].requests);
+	ck_assert_uint_eq(merged_now - merged, DEPTH - (hit < DEPTH) - rows_of_misses[_i].requests);
 	nbread_queue_exit(&ring);
 	close(fd);
 	fs_umount(fs.mnt);
@@ -364,7 +377,7 @@ Suite *check_miss_suite(void)
 
 	nbtest_add_slow(s, cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_switch,
 			240);
-	nbtest_add_loop(s, misses_in_a_row_reach_the_disk_together_and_a_hit_sends_them_off, 2);
+	nbtest_add_table(s, row_of_misses, rows_of_misses);
 	dev_add_each(s, a_cold_read_longer_than_the_readahead_window_is_whole);
 	dev_add_each(s, a_cold_readv_of_many_small_vectors_is_whole);
 	nbtest_add_loop(s, a_miss_without_readahead_is_parked_and_not_waited_for_in_the_call,
