@@ -73,6 +73,13 @@ static void complain(const char *what, int err)
 	total.failed++;
 }
 
+static void skip(const char *path)
+{
+	fprintf(stderr,
+		"nbsum: %s: neither a file nor a folder; of a link name what it points to\n", path);
+	total.failed++;
+}
+
 static void die(const char *what, int err)
 {
 	complain(what, err);
@@ -84,7 +91,7 @@ static int add_path(const char *path, const struct stat *st, int type, struct FT
 	if (type == FTW_DNR || type == FTW_NS)
 		complain(path, errno);
 	else if (!ftw->level && type != FTW_D && !(type == FTW_F && S_ISREG(st->st_mode)))
-		complain("neither a file nor a folder (name what a link points to)", EINVAL);
+		skip(path);
 	if (type != FTW_F || !S_ISREG(st->st_mode))
 		return 0;
 	if (!(nr_paths & (nr_paths + 1))) /* 0, 1, 3, 7, …: time to double */

@@ -5,7 +5,8 @@
  *   nbhttpd [OPTION...] ROOT
  *
  * One thread does it all: no read waits for a disk (the open of a file may), and cached data costs
- * no second thread. The other engines are the ways in which servers read files without nbread, behind the same
+ * no second thread.
+ * The other engines are the ways in which servers read files without nbread, behind the same
  * loop, parser and response, so that they can be compared: 'sendfile' and 'pread' wait for the
  * disk in the loop, 'pool' hands each read to a thread, 'try+pool' only those that
  * preadv2(RWF_NOWAIT) does not answer.

@@ -36,6 +36,19 @@ START_TEST(a_thread_that_is_cancelled_leaves_no_lock_behind)
 }
 END_TEST
 
+/* A thread stands with a read of the registered file 0. */
+static void hold_registered(uint64_t user_data)
+{
+	struct nbread_sqe *sqe;
+
+	fake_hold(FAKE_READ);
+	sqe = thr_async(PG, 0, user_data);
+	sqe->flags |= NBREAD_SQE_FIXED_FILE;
+	sqe->fd = 0;
+	thr_submit(1);
+	fake_wait_held(FAKE_READ, 1);
+}
+
 static void *unregister(void *arg)
 {
 	*(int *)arg = nbread_unregister_files(&thr_ring);
@@ -44,7 +57,6 @@ static void *unregister(void *arg)
 
 START_TEST(a_close_that_hangs_holds_up_its_caller_alone)
 {
-	struct nbread_sqe *sqe;
 	pthread_t thread;
 	int ret = 1;
 
@@ -53,7 +65,7 @@ START_TEST(a_close_that_hangs_holds_up_its_caller_alone)
 	fake_hold(FAKE_CLOSE);
 	ck_assert_int_eq(pthread_create(&thread, NULL, unregister, &ret), 0);
 	fake_wait_held(FAKE_CLOSE, 1);
-	/* In the call, by a thread, at a deadline, cancelled; and the table is free. */
+	/* In the call, by a thread, cancelled; and the table is free. */
 	thr_prep(PG, 0, 1);
 	thr_submit(1);
 	thr_posted(1, PG);
@@ -61,12 +73,7 @@ START_TEST(a_close_that_hangs_holds_up_its_caller_alone)
 	thr_submit(1);
 	thr_ends(2, PG);
 	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
-	fake_hold(FAKE_READ);
-	sqe = thr_async(PG, 0, 3);
-	sqe->flags |= NBREAD_SQE_FIXED_FILE;
-	sqe->fd = 0;
-	thr_submit(1);
-	fake_wait_held(FAKE_READ, 1);
+	hold_registered(3);
 	ck_assert_int_eq(nbread_cancel64(&thr_ring, 3, 0), 1);
 	thr_posted(3, -ECANCELED);
 	fake_let_go(FAKE_READ);
@@ -87,16 +94,10 @@ START_TEST(a_child_closes_a_registered_file_that_a_read_of_its_parent_holds)
 {
 	/* The two files of this test are all that it keeps. */
 	int want = (int)nbtest_open_fds() + 2;
-	struct nbread_sqe *sqe;
 
 	thr_start(8, 1);
 	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
-	fake_hold(FAKE_READ);
-	sqe = thr_async(PG, 0, 1);
-	sqe->flags |= NBREAD_SQE_FIXED_FILE;
-	sqe->fd = 0;
-	thr_submit(1);
-	fake_wait_held(FAKE_READ, 1);
+	hold_registered(1);
 	ck_assert_int_eq(nbtest_in_child(give_up_and_count, &want), 0);
 	fake_let_go(FAKE_READ);
 	thr_ends(1, PG);

@@ -150,8 +150,7 @@ static pthread_t taker;
 static void take_and_end_both(void)
 {
 	ck_assert_int_eq(pthread_create(&taker, NULL, take_one, NULL), 0);
-	while (__atomic_load_n(&fake.waits, __ATOMIC_RELAXED) < 2)
-		nbtest_sleep_tick();
+	ck_assert(nbtest_wait_until(__atomic_load_n(&fake.waits, __ATOMIC_RELAXED) == 2, 10000));
 	ck_assert_int_eq(nbread_cancel64(&thr_ring, 0, NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL), 2);
 }
 
