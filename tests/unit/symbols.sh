@@ -56,12 +56,17 @@ prepare()
 		ko=$vm/$name/module-build
 		if [[ $name == "$KERNEL" ]]; then
 			ko=$("$NBREAD_TOP/tests/vm/build-module" "$name" 2>build.log) || continue
-		elif [[ ! ${NBREAD_MODULE_SRC-} ]] && same_source "$ko" && [[ -e $ko/module/nbread.ko ]]; then
+			imports "$ko" >"$name.imports"
+		elif [[ ! ${NBREAD_MODULE_SRC-} && -e $ko/module/nbread.ko ]]; then
+			# Not while tests of that kernel build it (tests/vm/build-module).
+			(
+				flock -s 9
+				same_source "$ko" && imports "$ko/module/nbread.ko" >"$name.imports"
+			) 9>>"$ko.lock" || continue
 			ko=$ko/module/nbread.ko
 		else
 			continue
 		fi
-		imports "$ko" >"$name.imports"
 		echo "$name $ko"
 	done <fetched >built
 	[[ ! ${have_mainline-} ]] || exports "$mainline" >mainline.exports
