@@ -81,7 +81,8 @@ static void choose_way(struct nb_file *nf, const struct nb_ctx *ctx)
 		nf->way = NB_WAY_STACKED;
 		nf->why = NBREAD_WHY_STACKED;
 	} else if (sqwq && !nf->may_park) {
-		nf->way = NB_WAY_RESIDENT;
+		if (nb_resident_serves(nf->file))
+			nf->way = NB_WAY_RESIDENT;
 	} else if (nf->may_park) {
 		nf->way = NB_WAY_READ_ITER;
 		nf->path = NBREAD_PATH_ASYNC;
@@ -287,7 +288,8 @@ void nb_file_put(struct nb_file *nf)
 		return;
 	if (nf->touched) {
 		file_accessed(nf->file);
-		fsnotify_access(nf->file);
+		if (nf->touched & NB_TOUCHED_BYTES)
+			fsnotify_access(nf->file);
 	}
 	if (!nf->borrowed)
 		fput(nf->file);

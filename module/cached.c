@@ -248,19 +248,22 @@ struct nb_cached nb_cached_read(struct nb_file *nf, const struct nb_dst *dst, lo
 			if (nf->sqwq && nf->oracle)
 				flags |= NBREAD_SQE_NOIO;
 			c.res = nb_stacked_read(nf, dst, pos, flags, &c.complete);
-			nf->touched |= c.res >= 0 && dst->len;
+			if (dst->len)
+				nb_file_touch(nf, c.res);
 			return c;
 		}
 		if (nf->way == NB_WAY_RESIDENT) {
 			c.res = nb_resident_read(nf, dst, pos, &c.complete);
-			nf->touched |= c.res >= 0 && dst->len;
+			if (dst->len)
+				nb_file_touch(nf, c.res);
 			return c;
 		}
 		c.res = read_iter_resident(nf, dst, 0, pos, noio, &eof);
 	}
 done:
 	if (c.res >= 0) {
-		nf->touched |= !!dst->len;
+		if (dst->len)
+			nb_file_touch(nf, c.res);
 		c.complete = c.res == dst->len || eof;
 		if (!c.res && !c.complete)
 			c.res = -EAGAIN; /* grew behind the look: not a true end of file */

@@ -125,6 +125,7 @@ void nb_read_ahead(struct nb_file *nf, loff_t pos, size_t left);
 /* resident.c */
 size_t nb_pins_take(struct nb_pins *pins, struct address_space *mapping, loff_t pos, size_t len);
 void nb_pins_drop(struct nb_pins *pins);
+bool nb_resident_serves(const struct file *file);
 ssize_t nb_resident_read(struct nb_file *nf, const struct nb_dst *dst, loff_t pos, bool *hit);
 
 /* stacked.c */

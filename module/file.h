@@ -112,7 +112,7 @@ struct nb_pins {
  * @verified:	rw_verify_area() said yes in this call
  * @oracle:	HIT may be told
  * @blind:	the page cache is not looked at for this caller; see set_oracle() in access.c
- * @touched:	a read of this call succeeded: atime and IN_ACCESS are due
+ * @touched:	what reads of this call owe, NB_TOUCHED_*
  * @plain:	a plain READ of it needs no more checks in this call: it is served by folio
  *		look-up, verified, and nobody listens
  *
@@ -136,9 +136,19 @@ struct nb_file {
 	bool verified;
 	bool oracle;
 	bool blind;
-	bool touched;
+	u8 touched;
 	bool plain;
 };
+
+#define NB_TOUCHED_TIME 1 /* one succeeded, if only in finding the end: atime */
+#define NB_TOUCHED_BYTES 2 /* one brought bytes: IN_ACCESS */
+
+/* A read of @len bytes, not 0, has succeeded, or not, with @res. */
+static inline void nb_file_touch(struct nb_file *nf, ssize_t res)
+{
+	if (res >= 0)
+		nf->touched |= res ? NB_TOUCHED_TIME | NB_TOUCHED_BYTES : NB_TOUCHED_TIME;
+}
 
 /* The inode whose page cache holds the data of a file of overlayfs; the file keeps it. */
 static inline struct inode *nb_real_inode(const struct file *file)

@@ -12,9 +12,10 @@
  * may wait for a server with it, the read is not begun.
  * References: the folios of the look, until they are copied.
  *
- * IOCB_NOIO is known to mm/filemap.c alone, IOCB_NOWAIT to file systems too, which take it
- * for a promise that they never made: so this is not a NOWAIT read. It may ask the server
- * whether the cache is still good (NFS's attributes, FUSE's), as pread(2) would.
+ * IOCB_NOIO is known to mm/filemap.c alone (and gfs2, which is left out), IOCB_NOWAIT to file
+ * systems too, which take it for a promise that they never made: so this is not a NOWAIT read.
+ * It may ask the server whether the cache is still good (NFS's attributes, FUSE's), as pread(2)
+ * would.
  *
  * An open file may also read past the page cache, though another one left pages there (FUSE
  * with FOPEN_DIRECT_IO, SMB without an oplock, 9p with cache=none), and nothing that a
@@ -23,6 +24,7 @@
  * left to a worker, and the open file is remembered there, until a read of a worker moves it
  * (it got its oplock). So the first read of such a file may wait for its server.
  */
+#include <linux/gfs2_ondisk.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
@@ -30,6 +32,15 @@
 
 /* A READ that spans more pages than this is for a worker. */
 #define NB_MAX_PINNED ((size_t)256)
+
+/*
+ * Not gfs2: gfs2_file_read_iter() takes IOCB_NOIO off and asks again with a lock of the
+ * cluster, for which it may wait.
+ */
+bool nb_resident_serves(const struct file *file)
+{
+	return file_inode(file)->i_sb->s_magic != GFS2_MAGIC;
+}
 
 /**
  * nb_pins_take() - pin the leading resident folios, and take their readahead marks off

@@ -186,7 +186,7 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nb_read
 
 static void post_hit(struct nb_batch *b, struct nb_file *nf, u64 user_data, u32 len)
 {
-	nf->touched = true;
+	nf->touched = NB_TOUCHED_TIME | NB_TOUCHED_BYTES;
 	nb_post(b, user_data, len, nf->oracle ? NBREAD_CQE_HIT : 0, true);
 }
 

@@ -67,7 +67,7 @@ static struct nb_cached try_one(struct nb_ctx *ctx, struct nb_file *nf, const st
 	}
 	if (unlikely(!nf->plain || nb_fm_read_user(nf, t->addr, t->len, t->off) != NB_FM_ONE_DONE))
 		return nb_cached_read(nf, &dst, t->off, t->flags | NBREAD_SQE_CACHED);
-	nf->touched = true;
+	nf->touched = NB_TOUCHED_TIME | NB_TOUCHED_BYTES;
 	c.res = t->len;
 	c.complete = true;
 	return c;

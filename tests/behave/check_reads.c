@@ -310,7 +310,7 @@ START_TEST(a_cold_read_says_how_it_waited)
 END_TEST
 
 static const struct behave_differs atomic_reads = {
-	.what = "A read that misses is one read to others that write (xfs, block devices)",
+	.what = "A read that misses is one read to others that write (xfs)",
 	.module = "always",
 	.threads = "up to 256 KiB; a larger one is read in pieces of that size",
 };

@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include "device.h"
+#include "fuse.h"
 
 #define SIZE 10000
 
@@ -228,6 +229,32 @@ START_TEST(a_parked_read_of_a_file_that_grows_is_whole_or_ends_at_the_old_end)
 }
 END_TEST
 
+START_TEST(a_worker_asks_a_server_as_often_as_pread_at_the_end)
+{
+	unsigned char *buf = dev_buf(KB(8));
+	unsigned int before, as_pread;
+	struct nbread_cqe cqe;
+	struct nbread ring;
+	int fd;
+
+	fuse_direct(true);
+	fd = open(fuse_start(SIZE, 9), O_RDONLY | O_CLOEXEC);
+	dev_ring(&ring, 8);
+	before = fuse_reads();
+	ck_assert_int_eq(pread(fd, buf, KB(8), SIZE - 100), 100);
+	as_pread = fuse_reads() - before;
+	memset(buf, 0xa5, KB(8));
+	cqe = dev_read(&ring, fd, buf, KB(8), SIZE - 100, 0);
+	ck_assert_int_eq(cqe.res, 100);
+	ck_assert_uint_eq(cqe.flags, NBREAD_CQE_PUNTED);
+	dev_check(buf, 100, SIZE - 100, 9);
+	ck_assert_uint_eq(fuse_reads() - before, 2 * as_pread);
+	nbread_queue_exit(&ring);
+	close(fd);
+	fuse_stop();
+}
+END_TEST
+
 Suite *check_eof_suite(void)
 {
 	Suite *s = suite_create("eof");
@@ -238,6 +265,7 @@ Suite *check_eof_suite(void)
 	nbtest_add_loop(s, a_cached_read_of_a_cold_file_says_eagain_before_its_end_and_0_behind,
 			DEV_BDEV);
 	nbtest_add_loop(s, an_empty_file_reads_as_0, DEV_BDEV);
+	nbtest_add(s, a_worker_asks_a_server_as_often_as_pread_at_the_end);
 	nbtest_add(s, a_block_device_ends_at_its_size);
 	nbtest_add_loop(s, a_hole_reads_as_zeros, DEV_BDEV);
 	nbtest_add_loop(s, a_parked_read_of_a_file_that_grows_is_whole_or_ends_at_the_old_end,

@@ -5,7 +5,9 @@
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include "device.h"
+#include "fuse.h"
 
 /* ENTER past the library: its view of the ring is gone. */
 static int enter(int ring_fd)
@@ -129,12 +131,46 @@ START_TEST(a_thousand_rings_come_and_go)
 }
 END_TEST
 
+/* Nobody's signal reaches a worker, and who would be charged for what it faults in? */
+START_TEST(a_worker_leaves_a_long_read_of_a_program_that_is_gone)
+{
+	long refs = dev_module_idle();
+	struct nbread ring;
+	int fd, status;
+	pid_t pid;
+
+	fuse_direct(true);
+	fd = open(fuse_start(MB(1), 14), O_RDONLY | O_CLOEXEC);
+	fuse_hold();
+	pid = fork();
+	if (!pid) {
+		/* The server is a thread of the parent. */
+		dev_ring(&ring, 8);
+		dev_prep(&ring, fd, dev_buf(MB(1)), MB(1), 0, 0, 1);
+		dev_submit(&ring, 1);
+		for (;;)
+			pause();
+	}
+	dev_await(fuse_held() == 1);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, SIGKILL);
+	fuse_release();
+	dev_await(dev_module_refs() == refs);
+	/* The 256 KiB that had begun: 128 KiB are asked for at a time. */
+	ck_assert_uint_eq(fuse_reads(), 2);
+	close(fd);
+	fuse_stop();
+}
+END_TEST
+
 Suite *check_gone_suite(void)
 {
 	Suite *s = suite_create("gone");
 
 	dev_add_each(s, a_file_closed_while_its_read_is_parked_is_read_all_the_same);
 	dev_add_each(s, a_buffer_that_is_gone_when_the_data_comes_is_efault);
+	nbtest_add(s, a_worker_leaves_a_long_read_of_a_program_that_is_gone);
 	nbtest_add(s, the_ring_memory_may_go_before_the_ring);
 	nbtest_add(s, the_ring_memory_may_stay_after_the_ring);
 	nbtest_add(s, a_thousand_rings_come_and_go);

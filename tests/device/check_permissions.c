@@ -259,6 +259,13 @@ START_TEST(a_read_is_an_access_event)
 	access_events(ino);
 	ck_assert_int_eq(dev_try(&ring, fd, buf, SIZE, 0, NBREAD_SQE_NOIO).res, -EAGAIN);
 	ck_assert_uint_eq(access_events(ino), 0);
+	nbtest_warm(fd);
+	access_events(ino);
+	ck_assert_int_eq(dev_try(&ring, fd, buf, SIZE, SIZE, 0).res, 0);
+	ck_assert_int_eq(dev_read(&ring, fd, buf, SIZE, SIZE, NBREAD_SQE_CACHED).res, 0);
+	ck_assert_int_eq(dev_read(&ring, fd, buf, SIZE, SIZE, 0).res, 0);
+	ck_assert_int_eq(dev_read(&ring, fd, buf, SIZE, SIZE, NBREAD_SQE_ASYNC).res, 0);
+	ck_assert_uint_eq(access_events(ino), 0);
 	nbread_queue_exit(&ring);
 }
 END_TEST

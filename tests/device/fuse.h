@@ -29,6 +29,9 @@ void fuse_direct(bool direct);
 /** fuse_held - reads that wait for that */
 unsigned int fuse_held(void);
 
+/** fuse_reads - how many reads were asked for since fuse_start() */
+unsigned int fuse_reads(void);
+
 /** fuse_reader_uid - who sent the last read */
 unsigned int fuse_reader_uid(void);
 
