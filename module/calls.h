@@ -90,6 +90,7 @@ long nb_enter(struct nb_ctx *ctx, const struct nbread_enter *p);
 /* wait.c */
 void nb_tell(struct nb_ctx *ctx, unsigned int sleepers, unsigned int pollers);
 void nb_tell_ready(struct nb_ctx *ctx, int woken, bool first, bool urgent);
+void nb_wait_init(struct nb_ctx *ctx);
 void nb_waiter_init(struct nb_waiter *w, struct nb_ctx *ctx, u32 want);
 int nb_sleep(struct nb_waiter *w, ktime_t *expires);
 void nb_looked_in_vain(struct nb_ctx *ctx);
@@ -287,6 +288,7 @@ void nb_locked_drop(struct nb_locked *l, const struct bio_vec *bv, u32 nr,
 
 /* event.c */
 void nb_event_signal(struct nb_ctx *ctx, bool inside);
+struct wait_queue_head *nb_event_queue(struct nb_ctx *ctx);
 long nb_register_eventfd(struct nb_ctx *ctx, const struct nbread_register *p);
 long nb_unregister_eventfd(struct nb_ctx *ctx, const struct nbread_register *p);
 void nb_event_close(struct nb_ctx *ctx);

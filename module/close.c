@@ -9,8 +9,8 @@
  *                   batch; it detaches again when it drops it, and only then gives back
  *   close_work      a grace period later: no wake callback is still between taking
  *                   a request and pushing it to ctx->ready, nor about to wake
- *                   sleepers and pollers; the timer is stopped, what was pushed is freed,
- *                   the file's reference dropped
+ *                   sleepers and pollers; the timer and what tells of ready reads are
+ *                   stopped, what was pushed is freed, the file's reference dropped
  *   free_work       after the last reference (a worker may still read), in ctx.c
  * Callers: main.c (release); sqthread.c. Context: task, then the module's workqueue. No
  * locks here. References: gives back the one of the file.
@@ -22,6 +22,7 @@ static void nb_ctx_close_late(struct work_struct *work)
 	struct nb_ctx *ctx = container_of(to_rcu_work(work), struct nb_ctx, close_work);
 
 	nb_deadline_stop(ctx);
+	cancel_work_sync(&ctx->tell_work);
 	nb_miss_reap(ctx);
 	nb_ctx_put(ctx);
 }

@@ -65,10 +65,7 @@ struct nb_ctx *nb_ctx_create(void)
 	INIT_LIST_HEAD(&ctx->queued);
 	init_llist_head(&ctx->spare);
 	init_llist_head(&ctx->ready);
-	spin_lock_init(&ctx->wait_lock);
-	INIT_LIST_HEAD(&ctx->sleepers);
-	ctx->min_want = U32_MAX;
-	init_waitqueue_head(&ctx->pollers);
+	nb_wait_init(ctx);
 	nb_deadline_start(ctx);
 	nb_spread_start(ctx);
 	INIT_WORK(&ctx->free_work, nb_ctx_free);

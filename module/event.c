@@ -5,7 +5,7 @@
  * Role: REGISTER and UNREGISTER of an eventfd(2), and its signals. They come where poll's
  * edges come: when completions were posted, and when the list of woken reads came to be
  * not empty, since ENTER would then make progress.
- * Callers: register.c (operations), complete.c, miss.c, enter.c, sqthread.c (signals), close.c.
+ * Callers: register.c (operations), complete.c, wait.c, enter.c, sqthread.c (signals), close.c.
  * Context: task; the signals any, also under a folio wait-queue lock with interrupts off:
  * eventfd_signal() takes only the eventfd's own lock, and whoever is woken by it (epoll)
  * theirs; none of them ever takes a folio's.
@@ -15,6 +15,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -23,11 +24,13 @@
 /**
  * struct nb_event - a registered eventfd
  * @efd:	with a reference
+ * @queue:	who waits for it; lives as long
  * @async:	not for what was answered as it was submitted
  * @work:	gives both back
  */
 struct nb_event {
 	struct eventfd_ctx *efd;
+	struct wait_queue_head *queue;
 	bool async;
 	struct rcu_work work;
 };
@@ -44,6 +47,14 @@ void nb_event_signal(struct nb_ctx *ctx, bool inside)
 	rcu_read_unlock();
 }
 
+/* Who waits for the eventfd, or NULL: there is none. Under RCU, as long as it is used. */
+struct wait_queue_head *nb_event_queue(struct nb_ctx *ctx)
+{
+	const struct nb_event *ev = rcu_dereference(ctx->event);
+
+	return ev ? ev->queue : NULL;
+}
+
 static void free_event(struct work_struct *work)
 {
 	struct nb_event *ev = container_of(to_rcu_work(work), struct nb_event, work);
@@ -51,6 +62,37 @@ static void free_event(struct work_struct *work)
 	eventfd_ctx_put(ev->efd);
 	kfree(ev);
 	module_put(THIS_MODULE);
+}
+
+/* How poll_wait() of a file is told where its waiters are; nobody waits. */
+struct queue_probe {
+	poll_table pt;
+	struct wait_queue_head *queue;
+};
+
+static void note_queue(struct file *file, wait_queue_head_t *queue, poll_table *pt)
+{
+	container_of(pt, struct queue_probe, pt)->queue = queue;
+}
+
+/* Find the eventfd @fd. Return: 0 or -errno. */
+static int find_eventfd(struct nb_event *ev, int fd)
+{
+#ifdef CONFIG_EVENTFD
+	struct queue_probe probe = { .queue = NULL };
+	struct file *file = eventfd_fget(fd);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ev->efd = eventfd_ctx_fileget(file);
+	init_poll_funcptr(&probe.pt, note_queue);
+	vfs_poll(file, &probe.pt);
+	ev->queue = probe.queue;
+	fput(file);
+	return 0;
+#else
+	return -EOPNOTSUPP;
+#endif
 }
 
 /* NBREAD_REGISTER_EVENTFD */
@@ -70,9 +112,8 @@ long nb_register_eventfd(struct nb_ctx *ctx, const struct nbread_register *p)
 	ev = kzalloc(sizeof(*ev), GFP_KERNEL_ACCOUNT);
 	if (!ev)
 		return -ENOMEM;
-	ev->efd = eventfd_ctx_fdget(fd);
-	if (IS_ERR(ev->efd)) {
-		err = PTR_ERR(ev->efd);
+	err = find_eventfd(ev, fd);
+	if (err) {
 		kfree(ev);
 		return err;
 	}

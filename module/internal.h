@@ -164,6 +164,9 @@ struct nb_part {
  * @nr_sleepers: how many; written under wait_lock
  * @min_want:	no more than the least that a sleeper waits for; written under wait_lock
  * @pollers:	poll and epoll
+ * @tell_work:	tells those of ready reads for whom a wake callback has no time, see wait.c
+ * @tell:	who they are
+ * @tell_slow:	to wake @pollers or those of the eventfd took long
  * @helper_wq:	runs @parts, see spread.c
  * @parts:	what helpers of the task in ENTER run
  * @helping:	which of them are taken
@@ -224,6 +227,9 @@ struct nb_ctx {
 	int poll_told_at;
 	atomic_t looks;
 	wait_queue_head_t pollers;
+	struct work_struct tell_work;
+	unsigned long tell;
+	bool tell_slow;
 
 	struct workqueue_struct *helper_wq;
 	struct nb_part parts[NB_HELPERS];

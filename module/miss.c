@@ -8,8 +8,8 @@
  * Callers: submit.c (nb_miss), spread.c (what became ready), cancel.c, deadline.c, close.c;
  * main.c (exit).
  * Context: nb_wake() under a folio wait-queue lock with interrupts off: it matches,
- * unlinks, queues, wakes, and no more. All else: task or worker with the owner's mm, or
- * any for what is only freed.
+ * unlinks, queues, wakes a few (wait.c), and no more. All else: task or worker with the
+ * owner's mm, or any for what is only freed.
  * Locks: that of the row, by trylock, over readahead and over a block device's read; the
  * submitter has nb_ctx.lock. References: a request is whose its state says (request.h).
  *
@@ -77,8 +77,6 @@ static int nb_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, v
 		woken = atomic_inc_return(&ctx->nr_ready);
 		nb_sq_kick(ctx);
 		nb_tell_ready(ctx, woken, first, urgent);
-		if (first)
-			nb_event_posted(ctx, false);
 	} else if (old == NB_DETACHED) {
 		llist_add(&req->lnode, &nb_reap_list);
 		schedule_work(&nb_reap_work);

@@ -20,6 +20,7 @@
  */
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
@@ -43,13 +44,21 @@ static u64 available(struct nb_ctx *ctx)
 }
 
 /*
- * Wake those who have enough, at most @nr, the longest sleeper first. Each complete
- * walk makes min_want exact anew; one that ends early leaves it, a lower bound all
- * the same. So a waker that looks at it first seldom walks in vain: else a folio with
- * many reads parked on it would walk all sleepers for each, in one interrupt.
+ * So many who wait are looked at by a wake callback: it runs with interrupts off, and a program
+ * may park thousands of reads on one folio, which are then one callback after the other, beside
+ * thousands of tasks that wait, or a poll(2) of thousands of entries. ctx->tell_work does the rest.
  */
-static void wake_sleepers(struct nb_ctx *ctx, unsigned int nr)
+#define NB_LOOK_AT 32U
+
+/*
+ * Wake those who have enough, at most @nr, the longest sleeper first, of the first @look. Each
+ * complete walk makes min_want exact anew; one that ends early leaves it, a lower bound all
+ * the same. So a waker that looks at it first seldom walks in vain. Return: false if there are
+ * some that were not looked at, and nobody was woken.
+ */
+static bool wake_sleepers(struct nb_ctx *ctx, unsigned int nr, unsigned int look)
 {
+	bool enough = true, woke = false;
 	struct nb_waiter *w, *next;
 	u32 least = U32_MAX;
 	unsigned long flags;
@@ -58,10 +67,12 @@ static void wake_sleepers(struct nb_ctx *ctx, unsigned int nr)
 	spin_lock_irqsave(&ctx->wait_lock, flags);
 	have = available(ctx);
 	list_for_each_entry_safe(w, next, &ctx->sleepers, node) {
-		if (!nr) {
+		if (!nr || !look) {
+			enough = !nr || woke;
 			least = ctx->min_want;
 			break;
 		}
+		look--;
 		if (have < w->want) {
 			least = min(least, w->want);
 			continue;
@@ -70,10 +81,12 @@ static void wake_sleepers(struct nb_ctx *ctx, unsigned int nr)
 		WRITE_ONCE(ctx->nr_sleepers, ctx->nr_sleepers - 1);
 		w->told = true;
 		wake_up_process(w->task);
+		woke = true;
 		nr--;
 	}
 	WRITE_ONCE(ctx->min_want, least);
 	spin_unlock_irqrestore(&ctx->wait_lock, flags);
+	return enough;
 }
 
 static void wake_pollers(struct nb_ctx *ctx, unsigned int nr)
@@ -93,31 +106,117 @@ void nb_tell(struct nb_ctx *ctx, unsigned int sleepers, unsigned int pollers)
 	/* The news before the look for who waits; pairs with nb_sleep() and nb_poll(). */
 	smp_mb();
 	if (sleepers && READ_ONCE(ctx->nr_sleepers))
-		wake_sleepers(ctx, sleepers);
+		wake_sleepers(ctx, sleepers, UINT_MAX);
 	/* waitqueue_active() after that barrier, too. */
 	if (pollers && waitqueue_active(&ctx->pollers))
 		wake_pollers(ctx, pollers);
+}
+
+/* Who is left to ctx->tell_work, in ctx->tell. */
+enum {
+	NB_TELL_SLEEPERS,
+	NB_TELL_POLLERS,
+	NB_TELL_EVENT,
+};
+
+/*
+ * Behind an entry there may be as many again: an epoll that others wait for. That cannot be seen
+ * here, but how long it took.
+ */
+#define NB_TELL_SLOW_NS (50 * NSEC_PER_USEC)
+
+/* Has a wait queue few entries? Who adds some after this look needs a system call for each. */
+static bool is_short(struct wait_queue_head *q)
+{
+	struct list_head *entry;
+	unsigned int nr = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	list_for_each(entry, &q->head)
+		if (++nr > NB_LOOK_AT)
+			break;
+	spin_unlock_irqrestore(&q->lock, flags);
+	return nr <= NB_LOOK_AT;
+}
+
+/* poll and the eventfd: the list of ready reads came to be not empty. Leaves what takes long. */
+static void tell_edge(struct nb_ctx *ctx)
+{
+	struct wait_queue_head *efd_queue = nb_event_queue(ctx);
+	/* Behind the barrier that made nr_ready; pairs with nb_poll(). */
+	bool polled = waitqueue_active(&ctx->pollers);
+	u64 began;
+
+	if (!efd_queue && !polled)
+		return;
+	began = local_clock();
+	if (polled) {
+		if (READ_ONCE(ctx->tell_slow) || !is_short(&ctx->pollers))
+			set_bit(NB_TELL_POLLERS, &ctx->tell);
+		else
+			wake_pollers(ctx, 1);
+	}
+	if (efd_queue) {
+		if (READ_ONCE(ctx->tell_slow) || !is_short(efd_queue))
+			set_bit(NB_TELL_EVENT, &ctx->tell);
+		else
+			nb_event_posted(ctx, false);
+	}
+	if (local_clock() - began > NB_TELL_SLOW_NS)
+		WRITE_ONCE(ctx->tell_slow, true);
 }
 
 /**
  * nb_tell_ready() - the data of a read came in
  * @ctx: the context; the read is on its list of ready ones
  * @woken: nr_ready with it, by a fully ordered operation
- * @first: the list was empty: the edge for poll
+ * @first: the list was empty: the edge for poll and the eventfd
  * @urgent: it is the first that needs more I/O, so somebody has to run it
  *
- * Context: under a folio wait-queue lock, interrupts off.
+ * Context: under a folio wait-queue lock, interrupts off, in a read side of RCU; so it is bounded,
+ * see NB_LOOK_AT.
  */
 void nb_tell_ready(struct nb_ctx *ctx, int woken, bool first, bool urgent)
 {
 	u32 ready;
 
-	if (READ_ONCE(ctx->nr_sleepers) && (urgent || nb_ring_cq_ready(ctx->ring, &ready) ||
-					    (u64)ready + max(woken, 0) >= READ_ONCE(ctx->min_want)))
-		wake_sleepers(ctx, 1);
-	/* waitqueue_active() and nr_sleepers after the barrier that made @woken. */
-	if (first && waitqueue_active(&ctx->pollers))
-		wake_pollers(ctx, 1);
+	if (READ_ONCE(ctx->nr_sleepers) &&
+	    (urgent || nb_ring_cq_ready(ctx->ring, &ready) ||
+	     (u64)ready + max(woken, 0) >= READ_ONCE(ctx->min_want)) &&
+	    !wake_sleepers(ctx, 1, NB_LOOK_AT))
+		set_bit(NB_TELL_SLEEPERS, &ctx->tell);
+	if (first)
+		tell_edge(ctx);
+	/* If it is pending it sees what was stored before. close.c stops it. */
+	if (READ_ONCE(ctx->tell))
+		queue_work(nb_ctx_wq, &ctx->tell_work);
+}
+
+/* What wake callbacks left. */
+static void tell_work(struct work_struct *work)
+{
+	struct nb_ctx *ctx = container_of(work, struct nb_ctx, tell_work);
+	unsigned long tell = xchg(&ctx->tell, 0);
+	u64 began = local_clock();
+
+	if (test_bit(NB_TELL_SLEEPERS, &tell))
+		nb_tell(ctx, max(atomic_read(&ctx->nr_ready), 1), 0);
+	if (test_bit(NB_TELL_POLLERS, &tell))
+		nb_tell(ctx, 0, 1);
+	if (test_bit(NB_TELL_EVENT, &tell))
+		nb_event_posted(ctx, false);
+	if (tell & ~BIT(NB_TELL_SLEEPERS))
+		WRITE_ONCE(ctx->tell_slow, local_clock() - began > NB_TELL_SLOW_NS);
+}
+
+void nb_wait_init(struct nb_ctx *ctx)
+{
+	spin_lock_init(&ctx->wait_lock);
+	INIT_LIST_HEAD(&ctx->sleepers);
+	ctx->min_want = U32_MAX;
+	init_waitqueue_head(&ctx->pollers);
+	INIT_WORK(&ctx->tell_work, tell_work);
 }
 
 void nb_waiter_init(struct nb_waiter *w, struct nb_ctx *ctx, u32 want)
