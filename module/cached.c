@@ -33,6 +33,8 @@ static ssize_t read_nowait(struct nb_file *nf, struct iov_iter *iter, loff_t pos
 	/* fcntl(F_SETFL) may have come after the check in access.c: use this copy. */
 	if (kiocb.ki_flags & IOCB_DIRECT)
 		return -EOPNOTSUPP;
+	if (nb_may_wait_for_dio(nf->row, nf->file))
+		return -EAGAIN;
 	kiocb.ki_flags |= flags;
 	kiocb.ki_pos = pos;
 	if (!nb_fm_is_bdev(nf->row))

@@ -31,10 +31,17 @@
 #define nb_wait_folio_key wait_page_key
 #define nb_wake_folio_match wake_page_match
 
-/* A folio of the page cache with a reference, or NULL. Until 6.4 (66dabbb65d67) a miss was NULL. */
+/*
+ * A folio of the page cache with a reference, or NULL. Until 6.4 (66dabbb65d67) a miss was NULL.
+ * From 6.14 on a look without FGP_DONTCACHE would keep a folio that another program's
+ * RWF_DONTCACHE lets go of after use.
+ */
+#ifndef FGP_DONTCACHE
+#define FGP_DONTCACHE 0
+#endif
 static inline struct folio *nb_get_folio(struct address_space *mapping, pgoff_t index)
 {
-	struct folio *folio = __filemap_get_folio(mapping, index, 0, 0);
+	struct folio *folio = __filemap_get_folio(mapping, index, FGP_DONTCACHE, 0);
 
 	return IS_ERR(folio) ? NULL : folio;
 }

@@ -156,6 +156,15 @@ static inline struct inode *nb_real_inode(const struct file *file)
 	return d_real_inode(file->f_path.dentry);
 }
 
+/*
+ * May its own ->read_iter wait for direct I/O, even under IOCB_NOWAIT? f2fs_file_read_iter() does
+ * in LFS mode, for writes (inode_dio_wait()). What has a row was read.
+ */
+static inline bool nb_may_wait_for_dio(const struct nb_fm_row *row, const struct file *file)
+{
+	return !row && atomic_read(&file_inode(file)->i_dio_count);
+}
+
 /* To be asked after nb_file_verify() said yes. */
 static inline bool nb_file_is_plain(const struct nb_file *nf)
 {

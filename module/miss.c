@@ -104,6 +104,8 @@ static ssize_t arm(struct nb_req *req)
 
 	if (kiocb.ki_flags & IOCB_DIRECT)
 		return -EOPNOTSUPP;
+	if (nb_may_wait_for_dio(req->row, file))
+		return -EAGAIN;
 	init_waitqueue_func_entry(&req->waiter.wait, nb_wake);
 	INIT_LIST_HEAD(&req->waiter.wait.entry);
 	req->more = req->dst.len - req->done > PAGE_SIZE;

@@ -84,12 +84,12 @@ void nb_pins_drop(struct nb_pins *pins)
 	fb->nr = 0;
 }
 
-/* Does a writer hold the lock that some of these reads take, NFS's for one? */
+/* Does a writer hold the lock that some of these reads take, NFS's for one; or f2fs wait? */
 static bool may_have_to_wait(const struct file *file)
 {
 	struct inode *host = file->f_mapping->host;
 
-	if (!inode_trylock_shared(host))
+	if (nb_may_wait_for_dio(NULL, file) || !inode_trylock_shared(host))
 		return true;
 	inode_unlock_shared(host);
 	return false;
