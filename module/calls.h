@@ -141,6 +141,7 @@ extern bool nb_filemap_on;
 const struct nb_fm_row *nb_fm_find(const struct file *file);
 bool nb_fm_enabled(const struct nb_fm_row *row);
 bool nb_fm_host_is_atomic(const struct inode *host);
+bool nb_fm_host_is_known(const struct inode *host);
 
 /* filemap.c */
 size_t nb_fm_resident(struct address_space *mapping, loff_t pos, size_t len, struct nb_folios *fb);
@@ -179,6 +180,11 @@ void nb_miss_exit(void);
 void nb_run_ready(struct nb_batch *b);
 void nb_spread_start(struct nb_ctx *ctx);
 
+/* held.c */
+bool nb_held_pin(struct nb_held *held, const struct nb_dst *dst, size_t done, size_t len);
+void nb_held_iter(const struct nb_held *held, size_t len, struct iov_iter *iter);
+void nb_held_unpin(struct nb_held *held, bool dirty);
+
 /* worker.c */
 struct nb_owner {
 	const struct cred *cred; /* NULL: a worker is itself */
@@ -188,16 +194,35 @@ struct nb_owner {
 	struct mem_cgroup *old_memcg;
 };
 
+/**
+ * struct nb_stead - what a hand has taken over
+ * @reads:	for how many reads
+ * @has_mm:	it has the program's memory now
+ * @owner:	whose credentials and cgroups
+ * @held:	room for pinned pages, once it was needed
+ */
+struct nb_stead {
+	unsigned int reads;
+	bool has_mm;
+	struct nb_owner owner;
+	struct nb_held *held;
+};
+
 void nb_become_owner(struct nb_owner *o, const struct nb_req *req);
 void nb_be_oneself(struct nb_owner *o);
 bool nb_use_owner_mm(struct nb_ctx *ctx);
 void nb_unuse_owner_mm(struct nb_ctx *ctx);
+bool nb_stead_take_mm(struct nb_ctx *ctx, struct nb_stead *s);
+void nb_stead_drop_mm(struct nb_ctx *ctx, struct nb_stead *s);
 void nb_punt(struct nb_batch *b, struct nb_req *req);
 void nb_set_workers(struct nb_ctx *ctx, u32 max);
 bool nb_hands_create(struct nb_ctx *ctx);
 void nb_hands_free(struct nb_ctx *ctx);
 bool nb_mm_is_abandoned(struct mm_struct *mm);
 bool nb_owner_was_killed(const struct nb_ctx *ctx);
+
+/* blocking.c */
+int nb_read_blocking(struct nb_req *req, struct nb_stead *s);
 
 /* complete.c */
 void nb_batch_init(struct nb_batch *b, struct nb_ctx *ctx);

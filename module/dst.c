@@ -4,7 +4,7 @@
  *
  * Role: make iterators over a program's buffer, write to a registered one, and take the
  * vectors of a 32-bit one. A leaf. Callers: submit.c (vectors); cached.c, filemap.c, stacked.c,
- * resident.c, miss.c and worker.c (iterator); filemap.c (write). Context: any that may touch
+ * resident.c, miss.c and blocking.c (iterator); filemap.c (write). Context: any that may touch
  * user memory; of a registered buffer, any task. No locks, no references.
  */
 #include <linux/compat.h>

@@ -9,6 +9,7 @@
 
 #include <linux/bvec.h>
 #include <linux/cacheflush.h>
+#include <linux/sizes.h>
 #include <linux/uio.h>
 
 /**
@@ -70,6 +71,22 @@ struct nb_dst {
 	unsigned int nr_segs;
 	u64 addr;
 	size_t len;
+};
+
+/* What of a buffer is pinned for one turn of a blocking read; it may begin within a page. */
+#define NB_HELD_BYTES SZ_256K
+#define NB_HELD_PAGES ((unsigned int)(NB_HELD_BYTES / PAGE_SIZE + 1))
+
+/**
+ * struct nb_held - a part of a program's buffer, pinned
+ * @nr:		pages
+ * @odd:	one of them may not be pinned and written to
+ * @bv:		them
+ */
+struct nb_held {
+	unsigned int nr;
+	bool odd;
+	struct bio_vec bv[NB_HELD_PAGES];
 };
 
 /*

@@ -18,7 +18,7 @@ MODULE_PARM_DESC(filemap,
 
 /*
  * Read in the source of 6.1 and 6.12. The one check that is left out is the shutdown flag
- * of ext4 and xfs, which is private: after a forced shutdown resident bytes are
+ * of ext4, xfs and (6.19) btrfs, which is private: after a forced shutdown resident bytes are
  * still given, as through mmap(2), and misses end with -EIO.
  */
 static const struct nb_fm_row nb_fm_table[] = {
@@ -76,14 +76,29 @@ bool nb_fm_enabled(const struct nb_fm_row *row)
 	return row && READ_ONCE(nb_filemap_on);
 }
 
-/* The same of a regular file that another file system reads. */
-bool nb_fm_host_is_atomic(const struct inode *host)
+/*
+ * The row that bears the name of a regular file's file system, which another one reads. Or NULL:
+ * the row without a name goes by the function that reads, and that is not to be seen there.
+ */
+static const struct nb_fm_row *find_by_name(const struct inode *host)
 {
 	const char *fs = host->i_sb->s_type->name;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(nb_fm_table); i++)
-		if (nb_fm_table[i].atomic && !strcmp(fs, nb_fm_table[i].fs))
-			return true;
-	return false;
+		if (nb_fm_table[i].fs && !strcmp(fs, nb_fm_table[i].fs))
+			return &nb_fm_table[i];
+	return NULL;
+}
+
+/* Is one read of it atomic against writes? */
+bool nb_fm_host_is_atomic(const struct inode *host)
+{
+	return nb_fm_is_atomic(find_by_name(host));
+}
+
+/* Was it looked at what its read does before it looks at the page cache? */
+bool nb_fm_host_is_known(const struct inode *host)
+{
+	return find_by_name(host);
 }

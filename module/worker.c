@@ -10,105 +10,22 @@
  * Context: nb_punt() task or worker, nb_hand_work() kernel worker. Locks: nb_ctx.req_lock,
  * here: the queue, and who comes for it.
  * References: a queued request owns itself. A worker that was called holds the context. It
- * pins the mm only while it reads, and gives it back before the last completion is seen; it
- * asks before each read, and each part of a long one, whether the program is gone, so that
- * exit frees the memory of one whose reads are still queued.
+ * has the mm only for reads that wait for nobody (blocking.c), and gives it back before the last
+ * completion is seen; it asks before each read whether the program is gone, so that exit frees
+ * the memory of one whose reads are still queued.
  *
  * Not the submitter's, since a worker is another task: its pid, as a FUSE server and
  * fanotify see it, its io priority, and its count of bytes read (/proc/PID/io).
  */
 #include <linux/blk-cgroup.h>
 #include <linux/kthread.h>
-#include <linux/magic.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
+#include <linux/slab.h>
 
 #include "internal.h"
-
-/* A blocking read that says -EAGAIN all the same is asked so many times. */
-#define NB_EAGAIN_TRIES 8
-
-/*
- * Of a long read a worker asks for so much at a time: it has no signal that would end it, and
- * what it faults in for a program that is gone is charged to nobody (get_mem_cgroup_from_mm()).
- */
-#define NB_MOST_A_TURN SZ_256K
-
-/* Is one ->read_iter one read to others that write? More than one would be several. */
-static bool is_one_read(const struct nb_req *req)
-{
-	return nb_fm_is_atomic(req->row) || nb_stacked_is_atomic(req->file);
-}
-
-/*
- * May it be cut? Where the file system's own code was looked at: of others (NFS, 9p, ceph) one
- * read may be atomic, too, as long as it does not come short.
- */
-static bool may_cut(const struct nb_req *req)
-{
-	return req->row || nb_is_stacked(req->file) ||
-	       file_inode(req->file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
-}
-
-static int read_blocking(struct nb_req *req)
-{
-	struct file *file = req->file;
-	bool at_once = is_one_read(req), cut = !at_once && may_cut(req);
-	unsigned int tries = 0;
-	struct iov_iter iter;
-	struct kiocb kiocb;
-	loff_t pos = req->pos + req->done, end;
-	size_t asked;
-	ssize_t ret;
-	int flags;
-
-	if (!req->verified) {
-		ret = rw_verify_area(READ, file, &pos, req->dst.len - req->done);
-		if (ret)
-			return ret;
-	}
-	/* Once: a change in the midst would end a read short that has no end there. */
-	init_sync_kiocb(&kiocb, file);
-	flags = kiocb.ki_flags;
-	if (flags & IOCB_DIRECT)
-		return -EOPNOTSUPP;
-	do {
-		init_sync_kiocb(&kiocb, file);
-		kiocb.ki_flags = flags;
-		kiocb.ki_pos = req->pos + req->done;
-		nb_dst_iter(&req->dst, req->done, &iter);
-		if (cut)
-			iov_iter_truncate(&iter, NB_MOST_A_TURN);
-		asked = iov_iter_count(&iter);
-		end = i_size_read(file->f_mapping->host);
-		ret = file->f_op->read_iter(&kiocb, &iter);
-		if (ret > 0) {
-			req->done += ret;
-			tries = 0;
-			if (at_once)
-				break;
-			/*
-			 * What was appended since is not part of it, as with pread(2). But one that
-			 * is behind that end goes on: a server may know of more than i_size.
-			 */
-			if ((size_t)ret < asked && req->pos + (loff_t)req->done == end)
-				break;
-		} else if (ret != -EAGAIN || ++tries == NB_EAGAIN_TRIES) {
-			break;
-		}
-		cond_resched();
-		if (nb_mm_is_abandoned(req->ctx->mm)) {
-			req->done = 0; /* who shares the memory may not take it for the end */
-			return -ECANCELED;
-		}
-	} while (req->done < req->dst.len);
-
-	/* promise 1: a READ never ends with -EAGAIN */
-	return ret == -EAGAIN ? -EIO : min_t(ssize_t, ret, 0);
-}
 
 /**
  * nb_become_owner() - a worker takes over what a read is charged to and allowed
@@ -246,16 +163,25 @@ static struct nb_req *take_queued(struct nb_ctx *ctx)
  */
 #define NB_STEAD_READS (IS_ENABLED(CONFIG_MEMCG) ? 64 : 1)
 
-/* What a hand has taken over, and for how many reads. */
-struct nb_stead {
-	unsigned int reads;
-	bool has_mm;
-	struct nb_owner owner;
-};
-
 static void leave_stead(struct nb_ctx *ctx, struct nb_stead *s)
 {
 	nb_be_oneself(&s->owner);
+	nb_stead_drop_mm(ctx, s);
+}
+
+/* A turn of a read needs the program's memory. Return: false if there is no program left. */
+bool nb_stead_take_mm(struct nb_ctx *ctx, struct nb_stead *s)
+{
+	if (nb_mm_is_abandoned(ctx->mm))
+		nb_stead_drop_mm(ctx, s);
+	else if (!s->has_mm)
+		s->has_mm = nb_use_owner_mm(ctx);
+	return s->has_mm;
+}
+
+/* And does not, or waits for what may take for ever. */
+void nb_stead_drop_mm(struct nb_ctx *ctx, struct nb_stead *s)
+{
 	if (s->has_mm)
 		nb_unuse_owner_mm(ctx);
 	s->has_mm = false;
@@ -266,12 +192,10 @@ static int read_as_owner(struct nb_ctx *ctx, struct nb_req *req, struct nb_stead
 	/* Now and then anew: where the program was moved to since, and whether it is there. */
 	if (s->reads++ % NB_STEAD_READS == 0 || nb_mm_is_abandoned(ctx->mm))
 		leave_stead(ctx, s);
-	if (!s->has_mm)
-		s->has_mm = nb_use_owner_mm(ctx);
-	if (!s->has_mm)
+	if (nb_mm_is_abandoned(ctx->mm))
 		return -ECANCELED; /* nobody is left to see it */
 	nb_become_owner(&s->owner, req);
-	return nb_req_result(req, read_blocking(req));
+	return nb_req_result(req, nb_read_blocking(req, s));
 }
 
 static void nb_hand_work(struct work_struct *work)
@@ -303,6 +227,7 @@ static void nb_hand_work(struct work_struct *work)
 	ctx->nr_hands--;
 	spin_unlock(&ctx->req_lock);
 	leave_stead(ctx, &stead);
+	kfree(stead.held);
 	/* The last one has the workqueue destroyed, which waits until we returned. */
 	nb_ctx_put(ctx);
 }

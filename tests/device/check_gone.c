@@ -5,6 +5,7 @@
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include "device.h"
 #include "fuse.h"
@@ -164,6 +165,51 @@ START_TEST(a_worker_leaves_a_long_read_of_a_program_that_is_gone)
 }
 END_TEST
 
+/* _i: with a registered buffer. It would keep what the program has mapped, too. */
+START_TEST(a_killed_program_s_memory_goes_though_a_worker_hangs_in_its_read)
+{
+	long refs = dev_module_idle();
+	struct nbread ring;
+	int fd, status;
+	pid_t pid;
+
+	nbtest_must_sh("mkdir -p /run/nbt-mapped && mount -t tmpfs none /run/nbt-mapped");
+	fuse_direct(true);
+	fd = open(fuse_start(MB(1), 14), O_RDONLY | O_CLOEXEC);
+	fuse_hold();
+	pid = fork();
+	if (!pid) {
+		int mapped = open("/run/nbt-mapped/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		struct iovec iov = { .iov_base = dev_buf(MB(1)), .iov_len = MB(1) };
+
+		/* The server is a thread of the parent. */
+		ck_assert_int_eq(ftruncate(mapped, PG), 0);
+		ck_assert(mmap(NULL, PG, PROT_READ, MAP_SHARED, mapped, 0) != MAP_FAILED);
+		dev_ring(&ring, 8);
+		if (_i) {
+			ck_assert_int_eq(nbread_register_buffers(&ring, &iov, 1), 0);
+			nbread_prep_read_fixed(nbread_get_sqe(&ring), fd, iov.iov_base, KB(64), 0,
+					       0);
+		} else {
+			dev_prep(&ring, fd, iov.iov_base, MB(1), 0, 0, 1);
+		}
+		dev_submit(&ring, 1);
+		for (;;)
+			pause();
+	}
+	dev_await(fuse_held() == 1);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, SIGKILL);
+	dev_await(umount2("/run/nbt-mapped", 0) == 0);
+	ck_assert_uint_eq(fuse_held(), 1);
+	fuse_release();
+	dev_await(dev_module_refs() == refs);
+	close(fd);
+	fuse_stop();
+}
+END_TEST
+
 Suite *check_gone_suite(void)
 {
 	Suite *s = suite_create("gone");
@@ -171,6 +217,7 @@ Suite *check_gone_suite(void)
 	dev_add_each(s, a_file_closed_while_its_read_is_parked_is_read_all_the_same);
 	dev_add_each(s, a_buffer_that_is_gone_when_the_data_comes_is_efault);
 	nbtest_add(s, a_worker_leaves_a_long_read_of_a_program_that_is_gone);
+	nbtest_add_loop(s, a_killed_program_s_memory_goes_though_a_worker_hangs_in_its_read, 2);
 	nbtest_add(s, the_ring_memory_may_go_before_the_ring);
 	nbtest_add(s, the_ring_memory_may_stay_after_the_ring);
 	nbtest_add(s, a_thousand_rings_come_and_go);

@@ -204,6 +204,28 @@ START_TEST(pages_of_tmpfs_that_are_on_swap_are_read_by_a_worker)
 }
 END_TEST
 
+/* The largest size there can be: one byte more than is left cannot be reckoned. */
+START_TEST(a_read_of_a_file_of_the_largest_size_stays_in_its_buffer)
+{
+	const off_t most = INT64_MAX;
+	int fd = begin();
+	struct nbread_cqe cqe;
+
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	ck_assert_int_eq(ftruncate(fd, most), 0);
+	cqe = dev_read(&ring, fd, buf, PG, 0, 0);
+	ck_assert_int_eq(cqe.res, PG);
+	ck_assert_uint_eq(cqe.flags, NBREAD_CQE_PUNTED);
+	dev_check_same(buf, PG, 0);
+	dev_check_same(buf + PG, SIZE - PG, 0xa5);
+	memset(buf, 0xa5, PG);
+	cqe = dev_read(&ring, fd, buf, PG, most - PG, 0);
+	ck_assert_int_eq(cqe.res, PG);
+	dev_check_same(buf + PG, SIZE - PG, 0xa5);
+	end(fd);
+}
+END_TEST
+
 Suite *check_tmpfs_suite(void)
 {
 	Suite *s = suite_create("tmpfs");
@@ -215,5 +237,6 @@ Suite *check_tmpfs_suite(void)
 	nbtest_add(s, allocated_pages_of_tmpfs_that_were_never_written_read_as_zeroes);
 	nbtest_add(s, the_tail_of_a_tmpfs_page_is_zero_after_truncation_and_growth);
 	nbtest_add(s, pages_of_tmpfs_that_are_on_swap_are_read_by_a_worker);
+	nbtest_add(s, a_read_of_a_file_of_the_largest_size_stays_in_its_buffer);
 	return s;
 }
