@@ -143,7 +143,7 @@ struct nb_file {
 #define NB_TOUCHED_TIME 1 /* one succeeded, if only in finding the end: atime */
 #define NB_TOUCHED_BYTES 2 /* one brought bytes: IN_ACCESS */
 
-/* A read of @len bytes, not 0, has succeeded, or not, with @res. */
+/* A read of more than 0 bytes has ended with @res. */
 static inline void nb_file_touch(struct nb_file *nf, ssize_t res)
 {
 	if (res >= 0)

@@ -18,7 +18,7 @@ MODULE_PARM_DESC(filemap,
 
 /*
  * Read in the source of 6.1 and 6.12. The one check that is left out is the shutdown flag
- * of ext4, xfs and (6.19) btrfs, which is private: after a forced shutdown resident bytes are
+ * of ext4, xfs and, lately, btrfs, which is private: after a forced shutdown resident bytes are
  * still given, as through mmap(2), and misses end with -EIO.
  */
 static const struct nb_fm_row nb_fm_table[] = {

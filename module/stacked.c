@@ -44,8 +44,9 @@ static ssize_t read_nowait(struct file *file, struct iov_iter *iter, loff_t pos)
 	init_sync_kiocb(&kiocb, file);
 	if (kiocb.ki_flags & IOCB_DIRECT)
 		return -EAGAIN; /* set since the check in access.c; a worker will say so */
-	/* See nb_may_wait_for_dio(); of what the real file is no more is known here. */
-	if (atomic_read(&nb_real_inode(file)->i_dio_count))
+	/* As nb_may_wait_for_dio(), of the real file. */
+	if (atomic_read(&nb_real_inode(file)->i_dio_count) &&
+	    !nb_fm_host_is_known(nb_real_inode(file)))
 		return -EAGAIN;
 	kiocb.ki_flags |= IOCB_NOWAIT;
 	kiocb.ki_pos = pos;
