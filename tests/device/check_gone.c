@@ -132,13 +132,24 @@ START_TEST(a_thousand_rings_come_and_go)
 }
 END_TEST
 
+/* Once the server of fuse.c holds the first request of its read. */
+static void kill_while_held(pid_t pid)
+{
+	int status;
+
+	dev_await(fuse_held() == 1);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, SIGKILL);
+}
+
 /* Nobody's signal reaches a worker, and who would be charged for what it faults in? */
 START_TEST(a_worker_leaves_a_long_read_of_a_program_that_is_gone)
 {
 	long refs = dev_module_idle();
 	struct nbread ring;
-	int fd, status;
 	pid_t pid;
+	int fd;
 
 	fuse_direct(true);
 	fd = open(fuse_start(MB(1), 14), O_RDONLY | O_CLOEXEC);
@@ -152,10 +163,7 @@ START_TEST(a_worker_leaves_a_long_read_of_a_program_that_is_gone)
 		for (;;)
 			pause();
 	}
-	dev_await(fuse_held() == 1);
-	kill(pid, SIGKILL);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, SIGKILL);
+	kill_while_held(pid);
 	fuse_release();
 	dev_await(dev_module_refs() == refs);
 	/* The 256 KiB that had begun: 128 KiB are asked for at a time. */
@@ -170,8 +178,8 @@ START_TEST(a_killed_program_s_memory_goes_though_a_worker_hangs_in_its_read)
 {
 	long refs = dev_module_idle();
 	struct nbread ring;
-	int fd, status;
 	pid_t pid;
+	int fd;
 
 	nbtest_must_sh("mkdir -p /run/nbt-mapped && mount -t tmpfs none /run/nbt-mapped");
 	fuse_direct(true);
@@ -197,10 +205,7 @@ START_TEST(a_killed_program_s_memory_goes_though_a_worker_hangs_in_its_read)
 		for (;;)
 			pause();
 	}
-	dev_await(fuse_held() == 1);
-	kill(pid, SIGKILL);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, SIGKILL);
+	kill_while_held(pid);
 	dev_await(umount2("/run/nbt-mapped", 0) == 0);
 	ck_assert_uint_eq(fuse_held(), 1);
 	fuse_release();

@@ -150,31 +150,36 @@ START_TEST(an_eventfd_for_which_many_wait_is_told)
 }
 END_TEST
 
-/* What a callback left is still to be done when the ring is closed. */
-START_TEST(a_ring_closed_at_that_moment_is_given_back)
+/* By a work that has more to do: the eventfd, after the poll. */
+START_TEST(a_ring_closed_while_the_work_tells_is_given_back)
 {
-	static struct sleeper s[MANY];
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ep[MANY];
 	long refs = dev_module_idle();
+	pthread_t thread;
 	struct parked p;
+	void *ret;
 
+	for (int i = 0; i < MANY; i++) {
+		ep[i] = epoll_create1(EPOLL_CLOEXEC);
+		ck_assert_int_eq(epoll_ctl(ep[i], EPOLL_CTL_ADD, efd, &ev), 0);
+	}
 	for (int n = 0; n < 20; n++) {
-		struct pollfd fds[MANY];
-		int fd;
-
 		park(&p);
-		fd = nbread_ring_fd(&p.ring);
-		for (int i = 0; i < MANY; i++)
-			fds[i] = (struct pollfd){ .fd = fd, .events = POLLPRI };
-		s[0] = (struct sleeper){ .ring_fd = fd, .want = 1 };
-		ck_assert_int_eq(pthread_create(&s[0].thread, NULL, enter, &s[0]), 0);
-		dev_await(dev_fdinfo(&p.ring, "nbread-sleepers") == 1);
+		ck_assert_int_eq(nbread_register_eventfd(&p.ring, efd), 0);
+		poller = 0;
+		ck_assert_int_eq(pthread_create(&thread, NULL, poll_many, &p.ring), 0);
+		dev_await(poller_sleeps());
 		dev_release(p.fs);
-		ck_assert_int_eq(poll(fds, MANY, 0), 0);
-		ck_assert_int_eq(pthread_join(s[0].thread, NULL), 0);
+		ck_assert_int_eq(pthread_join(thread, &ret), 0);
+		ck_assert_int_eq((intptr_t)ret, MANY);
 		nbread_queue_exit(&p.ring);
 		close(p.fd);
 		dev_await(dev_module_refs() == refs);
 	}
+	for (int i = 0; i < MANY; i++)
+		close(ep[i]);
+	close(efd);
 }
 END_TEST
 
@@ -185,6 +190,6 @@ Suite *check_many_suite(void)
 	nbtest_add(s, a_task_in_enter_behind_many_that_want_more_is_told);
 	nbtest_add(s, a_poll_of_many_entries_is_told);
 	nbtest_add(s, an_eventfd_for_which_many_wait_is_told);
-	nbtest_add(s, a_ring_closed_at_that_moment_is_given_back);
+	nbtest_add(s, a_ring_closed_while_the_work_tells_is_given_back);
 	return s;
 }

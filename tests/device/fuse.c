@@ -218,32 +218,27 @@ void fuse_direct(bool direct)
 	pthread_mutex_unlock(&lock);
 }
 
-unsigned int fuse_held(void)
+static unsigned int value(const unsigned int *of)
 {
 	unsigned int n;
 
 	pthread_mutex_lock(&lock);
-	n = nr_held;
+	n = *of;
 	pthread_mutex_unlock(&lock);
 	return n;
+}
+
+unsigned int fuse_held(void)
+{
+	return value(&nr_held);
 }
 
 unsigned int fuse_reads(void)
 {
-	unsigned int n;
-
-	pthread_mutex_lock(&lock);
-	n = nr_reads;
-	pthread_mutex_unlock(&lock);
-	return n;
+	return value(&nr_reads);
 }
 
 unsigned int fuse_reader_uid(void)
 {
-	unsigned int uid;
-
-	pthread_mutex_lock(&lock);
-	uid = reader_uid;
-	pthread_mutex_unlock(&lock);
-	return uid;
+	return value(&reader_uid);
 }
