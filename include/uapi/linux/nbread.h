@@ -54,8 +54,8 @@
 
 /* CQE flags */
 #define NBREAD_CQE_HIT (1U << 0) /* every byte was resident; told where NOIO is allowed */
-#define NBREAD_CQE_WAITED (1U << 1) /* parked on a folio at least once */
-#define NBREAD_CQE_PUNTED (1U << 2) /* a worker ran the read, or part of it */
+#define NBREAD_CQE_WAITED (1U << 1) /* was parked on a folio, and not ended there */
+#define NBREAD_CQE_PUNTED (1U << 2) /* given to a worker: run by it, in part, or ended before */
 
 /* Set-up flags */
 /*
@@ -189,7 +189,7 @@ struct nbread_cq_offsets {
 /**
  * struct nbread_setup - NBREAD_IOC_SETUP: create the rings, once per open file
  * @sq_entries:	in: wanted, 1 to max_sq_entries; out: rounded up to a power of two
- * @cq_entries:	in: wanted, or 0 for twice the SQ; out: likewise; never below the SQ
+ * @cq_entries:	in: wanted, or 0 for twice the SQ; out: likewise. Below @sq_entries: -EINVAL
  * @flags:	NBREAD_SETUP_*; what QUERY does not report is -EOPNOTSUPP
  * @sq_thread_cpu: with SQ_AFF: an online CPU that the caller may use; else 0
  * @sq_thread_idle_ms: with SQTHREAD: how long the thread polls before it sleeps, 0 for
@@ -366,9 +366,10 @@ struct nbread_buffer {
  * @resv:	must be 0
  *
  * Returns 0 unless the operation says otherwise. An operation that QUERY does not
- * report is -EOPNOTSUPP. -ENXIO: no ring yet; -EPERM: another mm; -EINTR; removing
- * what is not there is -ENXIO too. Reads in flight keep the file or buffer that they
- * began with; a slot may be changed or emptied at any time.
+ * report is -EOPNOTSUPP, with a flag or a reserved word -EINVAL. -ENXIO: no ring yet;
+ * -EPERM: another mm; -EINTR; removing what is not there is -ENXIO too. Reads in flight
+ * keep the file or buffer that they began with; a slot may be changed or emptied at any
+ * time.
  */
 struct nbread_register {
 	__u32 op;
@@ -396,7 +397,8 @@ struct nbread_register {
  * posted when the call returns; its buffer is not touched any more. Returns how
  * many ended so; -ENOENT when nothing matched; -EALREADY when all that matched
  * are being run this moment, by another thread or a worker, and will complete
- * by themselves. -EBADF, -EINVAL, -EPERM, -ENXIO as for ENTER.
+ * by themselves: with their bytes, or with -ECANCELED where they would have waited
+ * (anew). -EBADF, -EINVAL, -EPERM, -ENXIO as for ENTER.
  */
 struct nbread_cancel {
 	__u64 user_data;
@@ -422,7 +424,7 @@ struct nbread_cancel {
 #define NBREAD_WHY_NO_PAGE_CACHE 7 /* proc, sysfs, character device and the like */
 #define NBREAD_WHY_NOT_IN_TABLE 8 /* ASYNC, since the file system has no filemap row */
 #define NBREAD_WHY_FILEMAP_OFF 9 /* ASYNC, since the module runs with filemap=0 */
-#define NBREAD_WHY_NO_ASYNC 10 /* misses by a worker: the file cannot wait by callback */
+#define NBREAD_WHY_NO_ASYNC 10 /* misses by a worker: the file has no callback, or the ring */
 #define NBREAD_WHY_PERM_LISTENER 11 /* WORKER: a fanotify permission listener watches it */
 #define NBREAD_WHY_STACKED 12 /* misses by a worker: overlayfs reads another file */
 
@@ -432,7 +434,7 @@ struct nbread_cancel {
 #define NBREAD_FILE_PARKS (1U << 2) /* a miss waits by callback; if not, in a worker */
 
 /**
- * struct nbread_file_info - NBREAD_IOC_FILE_INFO: how this fd would be served
+ * struct nbread_file_info - NBREAD_IOC_FILE_INFO: how this fd would be served, on this ring
  * @fd:		in
  * @path:	out: NBREAD_PATH_*
  * @reason:	out: NBREAD_WHY_*
@@ -441,7 +443,9 @@ struct nbread_cancel {
  * @fs_magic:	out: statfs(2) f_type of the file system
  * @resv:	must be 0
  *
- * -EBADF when fd is not open; a refused file is no error of the call.
+ * -EBADF when fd is not open; a refused file is no error of the call. On a ring with SQWQ
+ * no miss parks, and resident bytes of FUSE, NFS and 9p are answered; before SETUP it
+ * is told as for a ring without.
  */
 struct nbread_file_info {
 	__s32 fd;
