@@ -137,9 +137,12 @@ static bool lacks_mapping(const struct nbread *ring)
 	if (!(ring->setup_flags & NBREAD_SETUP_SQTHREAD))
 		return false;
 	memset(&nothing, 0, sizeof(nothing));
-	/* More than there can be: refused before anything is done, but after the owner was looked at. */
+	/*
+	 * More than there can be: refused before anything is done, but after the owner was looked
+	 * at. Anything but that refusal: another process, or one that has closed the descriptor.
+	 */
 	nothing.min_complete = UINT32_MAX;
-	return nbread_sys_ioctl(ring->ring_fd, NBREAD_IOC_ENTER, &nothing) == -EPERM;
+	return nbread_sys_ioctl(ring->ring_fd, NBREAD_IOC_ENTER, &nothing) != -EINVAL;
 }
 
 static void module_exit(struct nbread *ring)

@@ -112,6 +112,15 @@ static bool hand_over(struct nbread *ring, struct nbread_enter *e)
 	return ready < e->min_complete || ready > ring->cq.ring_entries;
 }
 
+/*
+ * More completions than the CQ holds: ENTER would say so, but a thread has taken by then
+ * what was published, and the caller would think that nothing was.
+ */
+static bool waits_for_too_many(const struct nbread *ring, unsigned wait_nr)
+{
+	return wait_nr > ring->cq.ring_entries;
+}
+
 static struct nbread_cqe *oldest_cqe(const struct nbread *ring)
 {
 	if (!nbread_cq_ready(ring))
@@ -162,6 +171,8 @@ int nbread_submit_and_wait(struct nbread *ring, unsigned wait_nr)
 {
 	struct nbread_enter e;
 
+	if (waits_for_too_many(ring, wait_nr))
+		return -EINVAL;
 	memset(&e, 0, sizeof(e));
 	e.min_complete = wait_nr;
 	if (!hand_over(ring, &e))
@@ -177,6 +188,8 @@ int nbread_submit_and_wait_ns(struct nbread *ring, struct nbread_cqe **cqe_ptr, 
 	int ret;
 
 	*cqe_ptr = NULL;
+	if (waits_for_too_many(ring, wait_nr))
+		return -EINVAL;
 	ret = nbread_fill_wait(&e, wait_nr, timeout_ns, sigmask);
 	if (ret < 0)
 		return ret;

@@ -87,6 +87,8 @@ int nbread_register_buffers(struct nbread *ring, const struct iovec *iovecs, uns
 	/* Without a limit there is no such operation: it is older than the library. */
 	if (nr > q.max_buffers)
 		return q.max_buffers ? -EINVAL : -EOPNOTSUPP;
+	if (nr && !iovecs)
+		return -EFAULT;
 	buffers = alloc_buffers(nr);
 	if (!buffers)
 		return -ENOMEM;
@@ -109,6 +111,8 @@ int nbread_register_buffers_update(struct nbread *ring, unsigned off, const stru
 
 	if (nr > INT_MAX || nr > UINT_MAX - off)
 		return -EINVAL;
+	if (nr && !iovecs)
+		return -EFAULT;
 	do {
 		unsigned n = nr - set < UPDATE_PIECE ? nr - set : UPDATE_PIECE;
 		int ret;

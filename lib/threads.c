@@ -196,14 +196,17 @@ static int get_arena(struct nbread_thr *t)
 	const size_t size = NBREAD_THR_WORKERS * NBREAD_THR_CHUNK;
 	struct iovec to;
 	void *mem;
-	int ret;
+	int ret, why;
 
-	t->arena_fd = nbread_sys_memfd(size);
-	t->arena_is_file = t->arena_fd != -EFBIG;
-	if (!t->arena_is_file)
+	t->arena_fd = why = nbread_sys_memfd(size);
+	t->arena_is_file = t->arena_fd >= 0;
+	/* A limit, or memfd_create(2) is filtered out: see take_vectors() for what these are. */
+	if (why == -EFBIG)
 		t->arena_fd = nbread_sys_memfd(0);
+	else if (why == -EPERM || why == -EACCES || why == -ENOSYS)
+		t->arena_fd = nbread_sys_open("/dev/null");
 	if (t->arena_fd < 0)
-		return t->arena_fd;
+		return why;
 	ret = nbread_sys_memory(t->arena_is_file ? t->arena_fd : -1, size, &mem);
 	if (ret < 0)
 		return ret;
@@ -213,7 +216,7 @@ static int get_arena(struct nbread_thr *t)
 	/* It may be filtered out: better told now than of each read. */
 	to.iov_base = t->arena;
 	to.iov_len = 1;
-	return nbread_sys_copy(&to, 1, "", 1) == 1 ? 0 : -EFBIG;
+	return nbread_sys_copy(&to, 1, "", 1) == 1 ? 0 : why;
 }
 
 /* Descriptors and memory; what is there after an error, the caller gives up. */

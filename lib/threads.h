@@ -176,6 +176,7 @@ struct nbread_thr_waiter {
  * @heap:	jobs that have a deadline, the next one first; room for cq_entries
  * @spare:	eventfds for threads in ENTER
  * @doomed:	files without a reference: who lets go of the lock closes them
+ * @served_dev:	a device without a number of its own whose files have a page cache, or 0
  */
 struct nbread_thr {
 	__u32 *owner;
@@ -210,6 +211,7 @@ struct nbread_thr {
 	int event;
 	bool event_async;
 	struct nbread_thr_file **files, *doomed;
+	__u32 served_dev;
 	unsigned nr_files;
 	struct nbread_buffer *buffers;
 	unsigned nr_buffers;

@@ -58,6 +58,13 @@ void nbread_thr_drop_deadline(struct nbread_thr *t, struct nbread_thr_job *job)
 		sift_down(t, at, last);
 }
 
+static void *close_files(void *files)
+{
+	pthread_setname_np(pthread_self(), "nbread-close");
+	nbread_thr_close_files(files);
+	return NULL;
+}
+
 /*
  * Ends what is due. A read whose bytes are just copied has its mark, and is out. With lock,
  * which may be let go of at the end.
@@ -75,7 +82,13 @@ static void end_due(struct nbread_thr *t, __u64 now)
 	if (any)
 		nbread_thr_posted(t, false);
 	if (t->doomed) {
-		nbread_thr_unlock(t);
+		struct nbread_thr_file *doomed = t->doomed;
+
+		/* Their close may wait for a server, and deadlines may not wait for that. */
+		t->doomed = NULL;
+		pthread_mutex_unlock(&t->lock);
+		if (nbread_thr_spawn(close_files, doomed) < 0)
+			nbread_thr_close_files(doomed);
 		pthread_mutex_lock(&t->lock);
 	}
 }

@@ -81,22 +81,28 @@ static int ask_preadv(struct nbread_thr_look *look)
 
 /*
  * Is it a file of proc, sysfs and the like? To ask for the kind of file system may be a
- * call to a server, so it is done only where a file looks like one of those, and once for
- * a device: nothing unmounts it while a file of it is open.
+ * call to a server, so it is done only where a file looks like one of those. Those have no
+ * server; of another file system it is asked once, until another one comes along: should the
+ * device's number be that of a proc or sysfs later, its files are read instead of refused.
  */
-static bool is_pseudo(struct nbread_thr_look *look)
+static bool is_pseudo(struct nbread_thr *t, struct nbread_thr_look *look)
 {
-	if (!look->st.unbacked)
+	/* All of it: a device without a major number fits. */
+	__u32 dev = (__u32)look->st.dev;
+
+	if (!look->st.unbacked || __atomic_load_n(&t->served_dev, __ATOMIC_RELAXED) == dev)
 		return false;
 	if (!look->magic || look->magic_dev != look->st.dev) {
 		if (nbread_sys_fs_magic(look->use, &look->magic) < 0)
 			look->magic = 0;
 		look->magic_dev = look->st.dev;
+		if (look->magic && !has_no_page_cache(look->magic))
+			__atomic_store_n(&t->served_dev, dev, __ATOMIC_RELAXED);
 	}
 	return has_no_page_cache(look->magic);
 }
 
-static int classify(const struct nbread_thr *t, struct nbread_thr_look *look)
+static int classify(struct nbread_thr *t, struct nbread_thr_look *look)
 {
 	bool plain;
 	int ret;
@@ -109,7 +115,7 @@ static int classify(const struct nbread_thr *t, struct nbread_thr_look *look)
 	ret = nbread_sys_stat(look->use, &look->st);
 	if (ret < 0)
 		return ret;
-	plain = (S_ISREG(look->st.mode) || S_ISBLK(look->st.mode)) && !is_pseudo(look);
+	plain = (S_ISREG(look->st.mode) || S_ISBLK(look->st.mode)) && !is_pseudo(t, look);
 	/* A plain file that is open for reading can be read at an offset. */
 	if (!plain || (look->flags & O_ACCMODE) == O_WRONLY) {
 		ret = ask_preadv(look);

@@ -122,6 +122,8 @@ static int update_files(struct nbread_thr *t, const struct nbread_register *r)
 	pthread_mutex_unlock(&t->lock);
 	if (!ret && !r->nr)
 		ret = -EINVAL;
+	if (!ret && !fds)
+		ret = -EFAULT;
 	if (ret)
 		return ret;
 	for (i = 0; i < r->nr; i++) {
@@ -149,12 +151,13 @@ static int update_files(struct nbread_thr *t, const struct nbread_register *r)
 static void drop_files(struct nbread_thr *t)
 {
 	struct nbread_thr_file **files = t->files;
-	unsigned i;
+	unsigned i, nr = t->nr_files;
 
-	for (i = 0; i < t->nr_files; i++)
+	for (i = 0; i < nr; i++)
 		drop_file(t, i);
-	t->files = NULL;
+	/* In this order: a child forked in between goes by the number. */
 	t->nr_files = 0;
+	__atomic_store_n(&t->files, NULL, __ATOMIC_RELEASE);
 	free(files);
 }
 

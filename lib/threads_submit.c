@@ -80,7 +80,7 @@ static int check_sqe(const struct nbread_thr *t, const struct nbread_sqe *sqe)
 
 /*
  * Copy the program's vectors. The kernel looks at the array first, in a read at the end of
- * the arena that gives no byte: it says -EFAULT or -EINVAL where we would die or guess.
+ * the arena (or of /dev/null) that gives no byte: it says -EFAULT or -EINVAL where we would die or guess.
  */
 static int take_vectors(struct nbread_thr *t, struct read *rd)
 {
@@ -336,9 +336,10 @@ int nbread_thr_submit(struct nbread_thr *t, __u32 nr)
 		/* Pairs with the acquire in nbread_sq_ready(): the slots may be filled anew. */
 		nbread_store_release(&t->sh->sq_head, t->sq_head);
 	}
-	nbread_thr_look_end(t, &look);
 	nbread_thr_flush(&b);
 	pthread_mutex_unlock(&t->sq_lock);
+	/* The last reference's close may wait for a server: for that of this caller alone. */
+	nbread_thr_look_end(t, &look);
 	errno = saved; /* of allocations that failed */
 	return taken;
 }

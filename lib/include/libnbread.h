@@ -62,11 +62,12 @@ extern "C" {
  * -EACCES	no permission on the node (its group, usually), or it lies on a nodev mount
  * -EPERM	the node is there, but the container's device list (the device cgroup)
  *		forbids it; with NBREAD_SETUP_ATTACH in any case: that ring is another process's
- * -EINVAL	@entries is 0 or above nbread_query.max_sq_entries, unknown flag, or an
- *		unknown NBREAD_BACKEND
+ * -EINVAL	@entries is 0 or above nbread_query.max_sq_entries, or an unknown
+ *		NBREAD_BACKEND
  * -EOPNOTSUPP	a flag that nbread_query.setup_flags lacks
  * -EPROTO	the device answered with a layout that cannot be
- * -EFBIG	threads: RLIMIT_FSIZE is below 8 MiB, and process_vm_writev(2) is filtered out
+ * -EFBIG	threads: RLIMIT_FSIZE is below 8 MiB, and process_vm_writev(2) is filtered out;
+ *		-EPERM, -EACCES, -ENOSYS: so is memfd_create(2)
  * -ENOMEM, -EMFILE, -ENFILE
  */
 int nbread_queue_init(unsigned entries, struct nbread *ring, unsigned setup_flags);
@@ -234,8 +235,8 @@ int nbread_sqe_set_timeout_ns(struct nbread_sqe *sqe, __s64 timeout_ns);
  *		struct nbread_sqe starts as 0, or from a prep function and set_data
  * @n:		any number; goes through the queue in pieces
  *
- * What is not taken, because the completion queue has no room, is not submitted: the
- * caller keeps it for later.
+ * What is not taken, because a queue has no room, is not submitted: the caller keeps it
+ * for later. It may be others who reap what there was: wait for room with a time-out.
  *
  * Return: how many were taken, in order; -errno if none was for another reason.
  */

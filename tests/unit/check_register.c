@@ -184,6 +184,14 @@ START_TEST(more_buffers_than_the_device_takes_are_einval_without_a_copy)
 }
 END_TEST
 
+START_TEST(vectors_that_are_not_there_are_efault)
+{
+	ck_assert_int_eq(nbread_register_buffers(&ring, NULL, 3), -EFAULT);
+	ck_assert_int_eq(nbread_register_buffers_update(&ring, 0, NULL, 3), -EFAULT);
+	ck_assert_uint_eq(fake.regs, 0);
+}
+END_TEST
+
 START_TEST(buffers_are_eopnotsupp_on_a_device_that_has_no_room_for_any)
 {
 	fake.query.max_buffers = 0;
@@ -265,6 +273,7 @@ Suite *check_register_suite(void)
 #define ADD(fn) nbtest_add_fixture(s, fn, setup, NULL)
 	nbtest_add_table(s, call, calls);
 	ADD(register_files_update_passes_array_and_offset_and_says_how_many);
+	ADD(vectors_that_are_not_there_are_efault);
 	nbtest_add_table(s, eventfd, eventfds);
 	ADD(register_buffers_turns_vectors_into_buffers_in_one_call);
 	ADD(a_vector_at_the_top_of_the_address_space_keeps_its_size);

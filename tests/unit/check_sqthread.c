@@ -102,6 +102,23 @@ START_TEST(submit_and_wait_with_enough_completions_makes_no_system_call)
 }
 END_TEST
 
+START_TEST(a_wait_for_more_than_the_queue_holds_submits_nothing)
+{
+	unsigned more;
+
+	awake();
+	more = ring.cq.ring_entries + 1;
+	fake_queue_nops(&ring, 3, 10);
+	ck_assert_int_eq(nbread_submit_and_wait(&ring, more), -EINVAL);
+	ck_assert_int_eq(nbread_submit_and_wait_timeout(&ring, &cqe, more, &ms, NULL), -EINVAL);
+	fake_thread_run();
+	ck_assert_uint_eq(nbread_cq_ready(&ring), 0);
+	ck_assert_int_eq(nbread_submit(&ring), 3);
+	fake_thread_run();
+	ck_assert_uint_eq(nbread_cq_ready(&ring), 3);
+}
+END_TEST
+
 static void thread_runs_meanwhile(void)
 {
 	fake.during_enter = NULL;
@@ -306,6 +323,23 @@ START_TEST(sqring_wait_without_a_thread_makes_no_system_call)
 }
 END_TEST
 
+/* A child has no such mapping, and may have closed the descriptor: that of another file now, or none. */
+START_TEST(exit_unmaps_only_where_the_owner_is_answered)
+{
+	asleep();
+	fake.enter_error = -EBADF;
+	nbread_queue_exit(&ring);
+	ck_assert_uint_eq(fake.munmaps, 0);
+	asleep();
+	fake.enter_error = -ENOTTY;
+	nbread_queue_exit(&ring);
+	ck_assert_uint_eq(fake.munmaps, 0);
+	asleep();
+	nbread_queue_exit(&ring);
+	ck_assert_uint_eq(fake.munmaps, 1);
+}
+END_TEST
+
 START_TEST(the_parameters_of_the_thread_reach_the_device)
 {
 	struct nbread_setup p = { .flags = NBREAD_SETUP_SQTHREAD | NBREAD_SETUP_SQ_AFF,
@@ -333,6 +367,7 @@ Suite *check_sqthread_suite(void)
 	nbtest_add(s, submit_counts_what_it_published_and_not_what_was_there_before);
 	nbtest_add(s, submit_and_wait_waits_in_the_call_that_wakes);
 	nbtest_add(s, submit_and_wait_with_enough_completions_makes_no_system_call);
+	nbtest_add(s, a_wait_for_more_than_the_queue_holds_submits_nothing);
 	nbtest_add(s, a_wait_enters_for_a_thread_that_is_busy_without_waking_it);
 	nbtest_add(s, a_wait_wakes_a_thread_that_sleeps_on_entries);
 	nbtest_add(s, a_wait_with_nothing_to_take_lets_the_thread_sleep);
@@ -346,6 +381,7 @@ Suite *check_sqthread_suite(void)
 	nbtest_add(s, sqring_wait_says_what_ended_it);
 	nbtest_add(s, sqring_wait_with_room_makes_no_system_call);
 	nbtest_add(s, sqring_wait_without_a_thread_makes_no_system_call);
+	nbtest_add(s, exit_unmaps_only_where_the_owner_is_answered);
 	nbtest_add(s, the_parameters_of_the_thread_reach_the_device);
 	return s;
 }

@@ -77,6 +77,15 @@ START_TEST(change_of_a_file)
 }
 END_TEST
 
+START_TEST(an_update_without_an_array_is_efault)
+{
+	thr_start(8, 1);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_file.fd, 1), 0);
+	ck_assert_int_eq(nbread_register_files_update(&thr_ring, 0, NULL, 1), -EFAULT);
+	thr_end();
+}
+END_TEST
+
 START_TEST(cancel_by_index_does_not_mean_the_file_that_was_there_before)
 {
 	hold_file();
@@ -252,6 +261,7 @@ Suite *check_threads_keep_suite(void)
 	Suite *s = suite_create("threads_keep");
 
 	nbtest_add_table(s, change_of_a_file, changes);
+	nbtest_add(s, an_update_without_an_array_is_efault);
 	nbtest_add(s, cancel_by_index_does_not_mean_the_file_that_was_there_before);
 	nbtest_add(s, cancelled_reads_let_go_of_their_file);
 	nbtest_add(s, a_read_that_no_thread_can_be_made_for_lets_go_of_its_file);

@@ -47,7 +47,7 @@ static const struct {
 	const char *name;
 	int *error, value;
 } errors[] = {
-	{ "setup_without_a_memfd_is_told", &fake.memfd_error, -ENOSYS },
+	{ "setup_without_a_memfd_is_told", &fake.memfd_error, -ENOMEM },
 	{ "setup_where_fork_cannot_be_told_is_told", &fake.wipe_error, -EINVAL },
 };
 
@@ -62,26 +62,37 @@ START_TEST(setup_error)
 }
 END_TEST
 
-START_TEST(setup_where_nothing_can_copy_is_efbig)
+static const struct {
+	const char *name;
+	int error;
+} no_file[] = {
+	{ "under_a_limit_of_file_sizes", -EFBIG },
+	{ "where_memfd_create_is_filtered_out", -EPERM },
+	{ "where_there_is_no_memfd_create", -ENOSYS },
+};
+
+START_TEST(setup_where_nothing_can_copy_says_why)
 {
 	unsigned fds = nbtest_open_fds();
 
 	setenv("NBREAD_BACKEND", "threads", 1);
-	fake.memfd_error = -EFBIG;
-	fake.copy_error = -EPERM;
-	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -EFBIG);
-	assert_no_ring(fds);
+	fake.copy_error = -EACCES;
+	for (unsigned i = 0; i < 3; i++) {
+		fake.memfd_error = no_file[i].error;
+		ck_assert_int_eq(nbread_queue_init(8, &ring, 0), no_file[i].error);
+		assert_no_ring(fds);
+	}
 }
 END_TEST
 
-START_TEST(under_a_limit_of_file_sizes_reads_are_copied_without_a_file)
+START_TEST(reads_are_copied_without_a_file)
 {
 	struct iovec iov[3] = { { thr_buf, 100 },
 				{ thr_buf + 100, THR_CHUNK },
 				{ thr_buf + 100 + THR_CHUNK, PG } };
 	struct nbread_sqe *sqe;
 
-	fake.memfd_error = -EFBIG;
+	fake.memfd_error = no_file[_i].error;
 	thr_start(8, 2);
 	thr_async(2 * THR_CHUNK + PG, 0, 1);
 	thr_submit(1);
@@ -139,8 +150,8 @@ Suite *check_threads_setup_suite(void)
 
 	nbtest_add_table(s, setup_that_lacks_something, lacks);
 	nbtest_add_table(s, setup_error, errors);
-	nbtest_add(s, setup_where_nothing_can_copy_is_efbig);
-	nbtest_add(s, under_a_limit_of_file_sizes_reads_are_copied_without_a_file);
+	nbtest_add(s, setup_where_nothing_can_copy_says_why);
+	nbtest_add_table(s, reads_are_copied_without_a_file, no_file);
 	nbtest_add(s, setup_is_enomem_whichever_allocation_fails);
 	return s;
 }

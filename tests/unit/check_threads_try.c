@@ -4,6 +4,9 @@
  * preadv2(RWF_NOWAIT), also of those that no file system here gives, and how readahead
  * and NOIO go by the kernel's release.
  */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "thr.h"
 
 #define KERNEL(major, minor) ((major) << 8 | (minor))
@@ -142,6 +145,31 @@ START_TEST(a_file_that_takes_no_nowait_is_asked_once_a_call)
 	thr_posted(9, -EAGAIN);
 	ck_assert_uint_eq(fake.nowait_reads, 2);
 	thr_end();
+}
+END_TEST
+
+/* statfs(2) may be a question to a server. */
+START_TEST(a_file_system_is_asked_what_it_is_once)
+{
+	int empty = memfd_create("empty", MFD_CLOEXEC);
+	int proc = open("/proc/version", O_RDONLY | O_CLOEXEC);
+	struct nbread_try t[2] = { { .fd = empty, .addr = (uintptr_t)thr_buf, .len = PG },
+				   { .fd = proc, .addr = (uintptr_t)thr_buf, .len = PG } };
+
+	thr_start(8, 1);
+	for (unsigned i = 1; i <= 3; i++) {
+		ck_assert_int_eq(nbread_try_many(&thr_ring, t, 1), 1);
+		ck_assert_int_eq(t[0].res, 0);
+		ck_assert_uint_eq(fake.statfs, 1);
+	}
+	for (unsigned i = 1; i <= 2; i++) {
+		ck_assert_int_ge(nbread_try_many(&thr_ring, t, 2), 0);
+		ck_assert_int_eq(t[1].res, -EOPNOTSUPP);
+		ck_assert_uint_eq(fake.statfs, 1 + i);
+	}
+	thr_end();
+	close(empty);
+	close(proc);
 }
 END_TEST
 
@@ -328,6 +356,7 @@ Suite *check_threads_try_suite(void)
 
 	nbtest_add_table(s, one_try, tries);
 	nbtest_add(s, a_file_that_takes_no_nowait_is_asked_once_a_call);
+	nbtest_add(s, a_file_system_is_asked_what_it_is_once);
 	nbtest_add(s, another_file_of_the_call_is_asked_for_itself);
 	nbtest_add(s, a_batch_of_tries_has_an_answer_for_each);
 	nbtest_add_table(s, noio_by_kernel, noio);

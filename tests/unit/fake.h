@@ -69,6 +69,7 @@ struct fake {
 	int kernel; /* 256 * major + minor; 0: that of this machine */
 	void (*during_wait)(void); /* called in the next wait, as another thread would run then */
 	unsigned nowait_reads, blocking_reads, copies, own_copies, waits, readaheads, forgotten;
+	unsigned statfs;
 	unsigned portable_maps;
 	__u64 blocking_offs[FAKE_LOG]; /* where the first blocking reads were */
 	__u64 blocking_mask; /* signals that are blocked in one: bit n - 1 is signal n */

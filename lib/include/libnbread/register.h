@@ -45,7 +45,7 @@ int nbread_unregister_files(struct nbread *ring);
 
 /**
  * nbread_register_buffers() - name buffers by index, for nbread_prep_read_fixed()
- * @iovecs:	the buffers, each at most 1 GiB; iov_base NULL leaves a slot empty
+ * @iovecs:	the buffers, each at most 1 GiB; NULL and 0 leave a slot empty
  * @nr:		1 to nbread_query.max_buffers
  *
  * The memory is pinned until it is removed, and counted against RLIMIT_MEMLOCK
