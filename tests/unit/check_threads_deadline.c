@@ -352,35 +352,6 @@ START_TEST(deadline_that_nobody_watches)
 }
 END_TEST
 
-/* The read that ends has the last reference of a file whose close(2) waits for its server. */
-START_TEST(a_close_that_hangs_holds_up_no_deadline)
-{
-	struct nbread_sqe *sqe;
-
-	busy_ring(8);
-	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_other.fd, 1), 0);
-	sqe = read_until(PG, 1, SEC);
-	sqe->flags |= NBREAD_SQE_FIXED_FILE;
-	sqe->fd = 0;
-	read_until(PG, 2, 2 * SEC);
-	thr_submit(2);
-	ck_assert_int_eq(nbread_unregister_files(&thr_ring), 0);
-	fake_hold(FAKE_CLOSE);
-	fake_wait_asleep(1);
-	fake_advance(SEC);
-	thr_ends(1, -ETIME);
-	fake_wait_held(FAKE_CLOSE, 1);
-	fake_wait_asleep(1);
-	fake_advance(SEC);
-	thr_ends(2, -ETIME);
-	fake_let_go(FAKE_CLOSE);
-	fake_let_go(FAKE_READ);
-	thr_ends(0, PG);
-	thr_settled(2);
-	thr_end();
-}
-END_TEST
-
 Suite *check_threads_deadline_suite(void)
 {
 	Suite *s = suite_create("threads_deadline");
@@ -397,6 +368,5 @@ Suite *check_threads_deadline_suite(void)
 	nbtest_add(s, a_time_of_a_ring_without_end_has_none);
 	nbtest_add(s, the_thread_of_deadlines_is_no_thread_of_the_pool_and_goes_after_a_while);
 	nbtest_add_table(s, deadline_that_nobody_watches, lacks);
-	nbtest_add(s, a_close_that_hangs_holds_up_no_deadline);
 	return s;
 }

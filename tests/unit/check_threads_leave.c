@@ -90,6 +90,40 @@ static int give_up_and_count(void *arg)
 	return (int)nbtest_open_fds() - *(int *)arg;
 }
 
+/* The read that ends has the last reference of a file whose close(2) waits for its server. */
+START_TEST(a_close_that_hangs_holds_up_no_deadline)
+{
+	struct nbread_sqe *sqe;
+
+	thr_start(8, 1);
+	fake_hold(FAKE_READ);
+	thr_async(PG, 0, 0);
+	thr_submit(1);
+	fake_wait_held(FAKE_READ, 1);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_other.fd, 1), 0);
+	sqe = thr_async(PG, PG, 1);
+	sqe->flags |= NBREAD_SQE_FIXED_FILE;
+	sqe->fd = 0;
+	sqe->deadline_ns = fake.now_ns + SEC;
+	thr_async(PG, 2 * PG, 2)->deadline_ns = fake.now_ns + 2 * SEC;
+	thr_submit(2);
+	ck_assert_int_eq(nbread_unregister_files(&thr_ring), 0);
+	fake_hold(FAKE_CLOSE);
+	fake_wait_asleep(1);
+	fake_advance(SEC);
+	thr_ends(1, -ETIME);
+	fake_wait_held(FAKE_CLOSE, 1);
+	fake_wait_asleep(1);
+	fake_advance(SEC);
+	thr_ends(2, -ETIME);
+	fake_let_go(FAKE_CLOSE);
+	fake_let_go(FAKE_READ);
+	thr_ends(0, PG);
+	thr_settled(2);
+	thr_end();
+}
+END_TEST
+
 START_TEST(a_child_closes_a_registered_file_that_a_read_of_its_parent_holds)
 {
 	/* The two files of this test are all that it keeps. */
@@ -291,6 +325,7 @@ Suite *check_threads_leave_suite(void)
 
 	nbtest_add(s, a_thread_that_is_cancelled_leaves_no_lock_behind);
 	nbtest_add(s, a_close_that_hangs_holds_up_its_caller_alone);
+	nbtest_add(s, a_close_that_hangs_holds_up_no_deadline);
 	nbtest_add(s, a_child_closes_a_registered_file_that_a_read_of_its_parent_holds);
 	nbtest_add(s, a_read_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, exit_leaves_a_thread_with_its_read_and_the_thread_takes_all_along);
