@@ -118,6 +118,7 @@ static int module_init(struct nbread *ring, struct nbread_setup *p)
 		goto out_unmap;
 	ring->ring_fd = fd;
 	ring->setup_flags = p->flags;
+	ring->priv = (void *)(intptr_t)nbread_sys_pid();
 	ring->max_try = q.max_try;
 	ring->max_len = q.max_len;
 	return 0;
@@ -129,28 +130,32 @@ out_close:
 	return ret;
 }
 
-/* A forked child's copy of its parent's ring: of one with a thread it has no mapping. */
-static bool lacks_mapping(const struct nbread *ring)
+/*
+ * Whose ring is it, if it has a thread? Of such a one a forked child has no mapping. -EINVAL: of
+ * this process; -EPERM: of another one; else its descriptor is closed, or of something else now.
+ */
+static int ask_whose(const struct nbread *ring)
 {
 	struct nbread_enter nothing;
 
-	if (!(ring->setup_flags & NBREAD_SETUP_SQTHREAD))
-		return false;
+	if (!(ring->setup_flags & NBREAD_SETUP_SQTHREAD) ||
+	    (int)(intptr_t)ring->priv == nbread_sys_pid())
+		return -EINVAL;
 	memset(&nothing, 0, sizeof(nothing));
-	/*
-	 * More than there can be: refused before anything is done, but after the owner was looked
-	 * at. Anything but that refusal: another process, or one that has closed the descriptor.
-	 */
+	/* More than there can be: refused before anything is done, but after the owner was looked at. */
 	nothing.min_complete = UINT32_MAX;
-	return nbread_sys_ioctl(ring->ring_fd, NBREAD_IOC_ENTER, &nothing) != -EINVAL;
+	return nbread_sys_ioctl(ring->ring_fd, NBREAD_IOC_ENTER, &nothing);
 }
 
 static void module_exit(struct nbread *ring)
 {
+	int whose = ask_whose(ring);
+
 	/* What is at that place in a child is something else. */
-	if (!lacks_mapping(ring))
+	if (whose == -EINVAL)
 		nbread_sys_munmap(ring->ring_ptr, ring->ring_size);
-	nbread_sys_close(ring->ring_fd);
+	if (whose == -EINVAL || whose == -EPERM)
+		nbread_sys_close(ring->ring_fd);
 }
 
 static int module_enter(struct nbread *ring, struct nbread_enter *e)

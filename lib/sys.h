@@ -84,6 +84,10 @@ int nbread_sys_fs_magic(int fd, __u32 *magic);
 int nbread_sys_may_write(int fd);
 __u32 nbread_sys_euid(void);
 
+/* A descriptor of the null device, or -errno: -ENODEV where /dev/null is something else. */
+int nbread_sys_null(void);
+int nbread_sys_pid(void);
+
 /* 256 * major + minor of the kernel's release, 0 when it cannot be told. */
 int nbread_sys_kernel(void);
 

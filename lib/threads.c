@@ -198,15 +198,20 @@ static int get_arena(struct nbread_thr *t)
 	void *mem;
 	int ret, why;
 
-	t->arena_fd = why = nbread_sys_memfd(size);
-	t->arena_is_file = t->arena_fd >= 0;
-	/* A limit, or memfd_create(2) is filtered out: see take_vectors() for what these are. */
-	if (why == -EFBIG)
-		t->arena_fd = nbread_sys_memfd(0);
-	else if (why == -EPERM || why == -EACCES || why == -ENOSYS)
-		t->arena_fd = nbread_sys_open("/dev/null");
-	if (t->arena_fd < 0)
-		return why;
+	ret = why = nbread_sys_memfd(size);
+	t->arena_is_file = ret >= 0;
+	/* A limit, or memfd_create(2) is filtered out: see take_vectors() for what these are for. */
+	if (ret == -EFBIG)
+		ret = nbread_sys_memfd(0);
+	if (ret == -EPERM || ret == -EACCES || ret == -ENOSYS) {
+		why = ret;
+		ret = nbread_sys_null();
+		if (ret == -ENOENT || ret == -ENODEV || ret == -EACCES)
+			ret = why;
+	}
+	if (ret < 0)
+		return ret;
+	t->arena_fd = ret;
 	ret = nbread_sys_memory(t->arena_is_file ? t->arena_fd : -1, size, &mem);
 	if (ret < 0)
 		return ret;

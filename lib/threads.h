@@ -81,6 +81,7 @@ struct nbread_thr_file {
  * @valid:	the members below hold
  * @use:	the descriptor to read from
  * @file:	registered file, a reference, or NULL
+ * @doomed:	files before it that nobody has any more
  * @flags:	O_* of the open file
  * @err:	what reads of it end with, or 0
  * @why:	NBREAD_WHY_*
@@ -93,7 +94,7 @@ struct nbread_thr_look {
 	int fd;
 	bool fixed, valid, no_nowait;
 	int use;
-	struct nbread_thr_file *file;
+	struct nbread_thr_file *file, *doomed;
 	int flags;
 	int err;
 	__u32 why;

@@ -180,15 +180,31 @@ static struct nbread_thr_file *get_file(struct nbread_thr *t, int index)
 	return file;
 }
 
+/* Lets go of the file. If nobody else has it, it is closed at the end: here is a lock held. */
+static void drop_look(struct nbread_thr *t, struct nbread_thr_look *look)
+{
+	struct nbread_thr_file *file = look->file;
+
+	look->file = NULL;
+	look->valid = false;
+	if (!file)
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (--file->refs == 0) {
+		file->next = look->doomed;
+		look->doomed = file;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/**
+ * nbread_thr_look_end() - the call is over; in no lock, as close(2) may wait for a server
+ */
 void nbread_thr_look_end(struct nbread_thr *t, struct nbread_thr_look *look)
 {
-	if (look->file) {
-		pthread_mutex_lock(&t->lock);
-		nbread_thr_put_file(t, look->file);
-		nbread_thr_unlock(t);
-		look->file = NULL;
-	}
-	look->valid = false;
+	drop_look(t, look);
+	nbread_thr_close_files(look->doomed);
+	look->doomed = NULL;
 }
 
 /**
@@ -201,7 +217,7 @@ void nbread_thr_look(struct nbread_thr *t, struct nbread_thr_look *look, int fd,
 {
 	if (look->valid && look->fd == fd && look->fixed == fixed)
 		return;
-	nbread_thr_look_end(t, look);
+	drop_look(t, look);
 	look->valid = true;
 	look->fd = fd;
 	look->fixed = fixed;

@@ -338,7 +338,7 @@ int nbread_thr_submit(struct nbread_thr *t, __u32 nr)
 	}
 	nbread_thr_flush(&b);
 	pthread_mutex_unlock(&t->sq_lock);
-	/* The last reference's close may wait for a server: for that of this caller alone. */
+	/* Not with the lock: the close of the last reference may wait for a server. */
 	nbread_thr_look_end(t, &look);
 	errno = saved; /* of allocations that failed */
 	return taken;

@@ -323,20 +323,29 @@ START_TEST(sqring_wait_without_a_thread_makes_no_system_call)
 }
 END_TEST
 
-/* A child has no such mapping, and may have closed the descriptor: that of another file now, or none. */
-START_TEST(exit_unmaps_only_where_the_owner_is_answered)
+static const struct {
+	const char *name;
+	bool forked;
+	int error;
+	unsigned munmaps, closes;
+} exits[] = {
+	{ "exit_by_the_owner_unmaps_and_closes", false, 0, 1, 1 },
+	{ "exit_by_the_owner_unmaps_whatever_its_descriptor_is", false, -EBADF, 1, 1 },
+	{ "exit_in_a_child_that_is_told_to_be_the_owner_unmaps", true, 0, 1, 1 },
+	{ "exit_in_a_child_leaves_the_parents_place_alone", true, -EPERM, 0, 1 },
+	{ "exit_in_a_child_that_closed_the_descriptor_does_nothing", true, -EBADF, 0, 0 },
+	{ "exit_in_a_child_that_has_another_file_there_does_nothing", true, -ENOTTY, 0, 0 },
+};
+
+START_TEST(exit_of_a_ring_with_a_thread)
 {
 	asleep();
-	fake.enter_error = -EBADF;
+	fake.forked = exits[_i].forked;
+	fake.enter_error = exits[_i].error;
+	fake.closes = 0;
 	nbread_queue_exit(&ring);
-	ck_assert_uint_eq(fake.munmaps, 0);
-	asleep();
-	fake.enter_error = -ENOTTY;
-	nbread_queue_exit(&ring);
-	ck_assert_uint_eq(fake.munmaps, 0);
-	asleep();
-	nbread_queue_exit(&ring);
-	ck_assert_uint_eq(fake.munmaps, 1);
+	ck_assert_uint_eq(fake.munmaps, exits[_i].munmaps);
+	ck_assert_uint_eq(fake.closes, exits[_i].closes);
 }
 END_TEST
 
@@ -381,7 +390,7 @@ Suite *check_sqthread_suite(void)
 	nbtest_add(s, sqring_wait_says_what_ended_it);
 	nbtest_add(s, sqring_wait_with_room_makes_no_system_call);
 	nbtest_add(s, sqring_wait_without_a_thread_makes_no_system_call);
-	nbtest_add(s, exit_unmaps_only_where_the_owner_is_answered);
+	nbtest_add_table(s, exit_of_a_ring_with_a_thread, exits);
 	nbtest_add(s, the_parameters_of_the_thread_reach_the_device);
 	return s;
 }

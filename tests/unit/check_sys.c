@@ -218,6 +218,24 @@ START_TEST(a_call_that_a_signal_interrupts_is_not_started_again)
 }
 END_TEST
 
+START_TEST(the_null_device_looks_at_vectors_and_gives_no_byte)
+{
+	char byte = 'x';
+	struct iovec iov[2] = { { &byte, 1 }, { &byte, 1 } };
+	const __u64 off = UINT64_C(1) << 40;
+	int fd = real_null();
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq((int)real_read(fd, iov, 2, off, false), 0);
+	ck_assert_int_eq(byte, 'x');
+	ck_assert_int_eq((int)real_read(fd, (struct iovec *)8, 2, off, false), -EFAULT);
+	iov[1].iov_len = SIZE_MAX;
+	ck_assert_int_eq((int)real_read(fd, iov, 2, off, false), -EINVAL);
+	real_close(fd);
+}
+END_TEST
+
 Suite *check_sys_suite(void)
 {
 	Suite *s = suite_create("sys");
@@ -233,5 +251,6 @@ Suite *check_sys_suite(void)
 	nbtest_add(s, a_copy_needs_no_main_thread);
 	nbtest_add(s, memory_that_is_given_back_is_0_with_a_file_below_it_and_without);
 	nbtest_add(s, a_call_that_a_signal_interrupts_is_not_started_again);
+	nbtest_add(s, the_null_device_looks_at_vectors_and_gives_no_byte);
 	return s;
 }

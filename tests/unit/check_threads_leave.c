@@ -124,6 +124,47 @@ START_TEST(a_close_that_hangs_holds_up_no_deadline)
 }
 END_TEST
 
+static void unregister_meanwhile(void)
+{
+	fake.during_nowait = NULL;
+	ck_assert_int_eq(nbread_unregister_files(&thr_ring), 0);
+}
+
+static void *submit_two(void *arg)
+{
+	ck_assert_int_eq(nbread_submit(&thr_ring), 2);
+	return arg;
+}
+
+/* The call that submits is the last that has the file, with another one behind it in the batch. */
+START_TEST(a_submit_tells_what_it_answered_before_it_closes_a_file)
+{
+	struct nbread_sqe *sqe;
+	pthread_t thread;
+
+	thr_start(8, 1);
+	ck_assert_int_eq(nbread_register_files(&thr_ring, &thr_other.fd, 1), 0);
+	sqe = thr_prep(PG, 0, 1);
+	sqe->flags |= NBREAD_SQE_FIXED_FILE;
+	sqe->fd = 0;
+	thr_prep(PG, PG, 2);
+	fake.during_nowait = unregister_meanwhile;
+	fake_hold(FAKE_CLOSE);
+	ck_assert_int_eq(pthread_create(&thread, NULL, submit_two, NULL), 0);
+	fake_wait_held(FAKE_CLOSE, 1);
+	ck_assert_uint_eq(nbread_cq_ready(&thr_ring), 2);
+	thr_posted(1, PG);
+	thr_posted(2, PG);
+	/* Nor does it keep others from submitting. */
+	thr_prep(PG, 2 * PG, 3);
+	thr_submit(1);
+	thr_posted(3, PG);
+	fake_let_go(FAKE_CLOSE);
+	pthread_join(thread, NULL);
+	thr_end();
+}
+END_TEST
+
 START_TEST(a_child_closes_a_registered_file_that_a_read_of_its_parent_holds)
 {
 	/* The two files of this test are all that it keeps. */
@@ -326,6 +367,7 @@ Suite *check_threads_leave_suite(void)
 	nbtest_add(s, a_thread_that_is_cancelled_leaves_no_lock_behind);
 	nbtest_add(s, a_close_that_hangs_holds_up_its_caller_alone);
 	nbtest_add(s, a_close_that_hangs_holds_up_no_deadline);
+	nbtest_add(s, a_submit_tells_what_it_answered_before_it_closes_a_file);
 	nbtest_add(s, a_child_closes_a_registered_file_that_a_read_of_its_parent_holds);
 	nbtest_add(s, a_read_is_enomem_whichever_allocation_fails);
 	nbtest_add(s, exit_leaves_a_thread_with_its_read_and_the_thread_takes_all_along);

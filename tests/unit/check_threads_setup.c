@@ -64,11 +64,12 @@ END_TEST
 
 static const struct {
 	const char *name;
-	int error;
+	int error, of_empty;
 } no_file[] = {
-	{ "under_a_limit_of_file_sizes", -EFBIG },
-	{ "where_memfd_create_is_filtered_out", -EPERM },
-	{ "where_there_is_no_memfd_create", -ENOSYS },
+	{ "under_a_limit_of_file_sizes", -EFBIG, 0 },
+	{ "where_memfd_create_is_filtered_out", -EPERM, 0 },
+	{ "where_there_is_no_memfd_create", -ENOSYS, 0 },
+	{ "under_a_limit_and_a_filter", -EFBIG, -EACCES },
 };
 
 START_TEST(setup_where_nothing_can_copy_says_why)
@@ -77,11 +78,23 @@ START_TEST(setup_where_nothing_can_copy_says_why)
 
 	setenv("NBREAD_BACKEND", "threads", 1);
 	fake.copy_error = -EACCES;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
+		int why = no_file[i].of_empty ? no_file[i].of_empty : no_file[i].error;
+
 		fake.memfd_error = no_file[i].error;
-		ck_assert_int_eq(nbread_queue_init(8, &ring, 0), no_file[i].error);
+		fake.empty_memfd_error = no_file[i].of_empty;
+		ck_assert_int_eq(nbread_queue_init(8, &ring, 0), why);
 		assert_no_ring(fds);
 	}
+	/* And where there is nothing to look at vectors with. */
+	fake.copy_error = 0;
+	fake.null_error = -ENODEV;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -EACCES);
+	fake.null_error = -EMFILE;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -EMFILE);
+	fake.empty_memfd_error = -ENFILE;
+	ck_assert_int_eq(nbread_queue_init(8, &ring, 0), -ENFILE);
+	assert_no_ring(fds);
 }
 END_TEST
 
@@ -93,6 +106,7 @@ START_TEST(reads_are_copied_without_a_file)
 	struct nbread_sqe *sqe;
 
 	fake.memfd_error = no_file[_i].error;
+	fake.empty_memfd_error = no_file[_i].of_empty;
 	thr_start(8, 2);
 	thr_async(2 * THR_CHUNK + PG, 0, 1);
 	thr_submit(1);

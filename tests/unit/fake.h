@@ -64,9 +64,12 @@ struct fake {
 	size_t stacks[FAKE_STEPS]; /* that it was asked for */
 	unsigned fail_memory, fail_eventfd, fail_dup; /* the nth one fails */
 	int memfd_error; /* -EFBIG: of one that is not empty */
+	int empty_memfd_error, null_error;
+	bool forked; /* this is a child of who was there before */
 	int wipe_error, dup_error, may_write_error, copy_error;
 	bool dax, other_owner; /* what files are like */
 	int kernel; /* 256 * major + minor; 0: that of this machine */
+	void (*during_nowait)(void); /* called in each RWF_NOWAIT read */
 	void (*during_wait)(void); /* called in the next wait, as another thread would run then */
 	unsigned nowait_reads, blocking_reads, copies, own_copies, waits, readaheads, forgotten;
 	unsigned statfs;

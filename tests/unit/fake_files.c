@@ -77,6 +77,8 @@ static ssize_t blocking_read(int fd, const struct iovec *iov, int nr, __u64 off)
 
 ssize_t nbread_sys_read(int fd, const struct iovec *iov, int nr, __u64 off, bool nowait)
 {
+	if (nowait && fake.during_nowait)
+		fake.during_nowait();
 	if (nowait)
 		return read_by(fake.nowait_steps, count(&fake.nowait_reads), fake.nowait_error, fd,
 			       iov, nr, off);
@@ -113,14 +115,18 @@ int nbread_sys_memfd(size_t size)
 {
 	if (fake.memfd_error && (size || fake.memfd_error != -EFBIG))
 		return fake.memfd_error;
+	if (fake.empty_memfd_error && !size)
+		return fake.empty_memfd_error;
 	arena = real_memfd(size);
 	arena_size = size;
 	return arena;
 }
 
-int fake_open_null(const char *path)
+int nbread_sys_null(void)
 {
-	arena = real_open(path);
+	if (fake.null_error)
+		return fake.null_error;
+	arena = real_null();
 	arena_size = 0;
 	return arena;
 }
@@ -214,6 +220,11 @@ int nbread_sys_may_write(int fd)
 __u32 nbread_sys_euid(void)
 {
 	return real_euid();
+}
+
+int nbread_sys_pid(void)
+{
+	return real_pid() + fake.forked;
 }
 
 int nbread_sys_kernel(void)

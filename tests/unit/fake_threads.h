@@ -37,7 +37,6 @@ void fake_wait_held(enum fake_gate gate, unsigned nr);
 
 /* For the fake's own system calls. */
 void fake_pass_gate(enum fake_gate gate);
-int fake_open_null(const char *path); /* in the place of the arena's file */
 
 /*
  * Threads of the backend: fake_libc.c stands between it and the C library. Those that a

@@ -24,4 +24,6 @@
 #define nbread_sys_euid real_euid
 #define nbread_sys_now_ns real_now_ns
 #define nbread_sys_kernel real_kernel
+#define nbread_sys_null real_null
+#define nbread_sys_pid real_pid
 #include "../../lib/sys.c"

@@ -32,5 +32,7 @@ extern __typeof__(nbread_sys_may_write) real_may_write;
 extern __typeof__(nbread_sys_euid) real_euid;
 extern __typeof__(nbread_sys_now_ns) real_now_ns;
 extern __typeof__(nbread_sys_kernel) real_kernel;
+extern __typeof__(nbread_sys_null) real_null;
+extern __typeof__(nbread_sys_pid) real_pid;
 
 #endif /* NB_REAL_SYS_H */
