@@ -119,6 +119,17 @@ static int classify(struct nb_file *nf)
 	return 0;
 }
 
+/**
+ * nb_file_may_have_listener() - may somebody be asked before the file is read?
+ * @file: open for reading
+ *
+ * In any context. A mark that is set the next moment is not seen.
+ */
+bool nb_file_may_have_listener(const struct file *file)
+{
+	return !nb_file_is_unwatched(file) && nb_sb_has_listeners(file_inode(file)->i_sb);
+}
+
 /*
  * Who watches reads of the file? What a module can see is whether the superblock has marks,
  * and the masks of the inode, the superblock and the parent; the mask of a mount is private
@@ -131,7 +142,7 @@ static enum nb_listener find_listener(const struct file *file)
 	const struct inode *inode = d_inode(dentry);
 	u32 mask;
 
-	if (likely(nb_file_is_unwatched(file) || !nb_sb_has_listeners(inode->i_sb)))
+	if (likely(!nb_file_may_have_listener(file)))
 		return NB_LISTENER_NONE;
 	/*
 	 * One who fills the file before it is read, and takes his time. Not asked before: a

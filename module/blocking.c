@@ -34,6 +34,21 @@ static bool may_cut(const struct nb_req *req)
 	       file_inode(req->file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
 }
 
+/* Whose code was looked at: no server, no cluster. */
+static bool is_local(const struct nb_req *req, const struct inode *inode)
+{
+	return req->row || inode->i_sb->s_magic == F2FS_SUPER_MAGIC;
+}
+
+/*
+ * May rw_verify_area() wait for somebody who may take for ever? For a listener; and SELinux reads a
+ * label anew that a cluster's file system (gfs2, ceph) has dropped.
+ */
+static bool check_may_wait(const struct nb_req *req)
+{
+	return !is_local(req, file_inode(req->file)) || nb_file_may_have_listener(req->file);
+}
+
 /*
  * May the next turn have to wait before it looks at the page cache? For a server that says whether
  * what is cached is good, for a listener, for a lock, for direct I/O. Where that was not
@@ -44,7 +59,7 @@ static bool may_wait_first(const struct nb_req *req, struct inode *host)
 	if (nb_is_stacked(req->file)) {
 		if (!nb_fm_host_is_known(host) || nb_real_has_listeners(host))
 			return true;
-	} else if (!req->row && host->i_sb->s_magic != F2FS_SUPER_MAGIC) {
+	} else if (!is_local(req, host)) {
 		return true;
 	}
 	if (!req->row && atomic_read(&host->i_dio_count))
@@ -152,8 +167,8 @@ int nb_read_blocking(struct nb_req *req, struct nb_stead *s)
 	ssize_t ret;
 
 	if (!req->verified) {
-		/* It may ask a listener. */
-		nb_stead_drop_mm(req->ctx, s);
+		if (check_may_wait(req))
+			nb_stead_drop_mm(req->ctx, s);
 		ret = rw_verify_area(READ, file, &pos, req->dst.len - req->done);
 		if (ret)
 			return ret;

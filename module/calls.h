@@ -107,6 +107,7 @@ void nb_file_known(struct nb_file *nf, const struct nb_ctx *ctx, struct file *fi
 void nb_file_put(struct nb_file *nf);
 void nb_file_keep(struct nb_file *nf);
 int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
+bool nb_file_may_have_listener(const struct file *file);
 bool nb_file_oracle(struct file *file, bool may_sleep);
 bool nb_file_noio(struct nb_file *nf);
 
