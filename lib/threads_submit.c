@@ -80,7 +80,8 @@ static int check_sqe(const struct nbread_thr *t, const struct nbread_sqe *sqe)
 
 /*
  * Copy the program's vectors. The kernel looks at the array first, in a read at the end of
- * the arena (or of /dev/null) that gives no byte: it says -EFAULT or -EINVAL where we would die or guess.
+ * the arena (or of /dev/null) that gives no byte: it says -EFAULT or -EINVAL where we would
+ * die or guess.
  */
 static int take_vectors(struct nbread_thr *t, struct read *rd)
 {
