@@ -108,13 +108,5 @@ stats_now()
 # raw: sends its input, says that no more will come, prints all that comes back.
 raw()
 {
-	perl -MIO::Socket::INET -e '
-		$SIG{PIPE} = "IGNORE";
-		my $s = IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or die "connect: $!";
-		local $/;
-		$s->autoflush(1);
-		print $s scalar <STDIN>;
-		shutdown($s, 1);
-		alarm(120);
-		while (sysread($s, my $part, 65536)) { print $part }' "$port"
+	"$BUILD/tests/raw" "$port"
 }
