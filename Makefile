@@ -3,8 +3,8 @@
 # under build/. The parts build themselves (module/, lib/, examples/, tests/
 # have makefiles of their own); this file only orders them and installs.
 #
-# Variables: KDIR (kernel tree to build the module for), BUILD, PREFIX, DESTDIR;
-# W=1, C=1, V=1 and CC=… reach the kernel's build system.
+# Variables: KDIR (kernel tree to build the module for), BUILD, PREFIX, INCLUDEDIR,
+# DESTDIR; W=1, C=1, V=1 and CC=… reach the kernel's build system.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,8 +14,13 @@ BUILD ?= $(CURDIR)/build
 override BUILD := $(abspath $(BUILD))
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
+INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALL_MOD_PATH ?= $(DESTDIR)
+# Each part would take it from a folder of its own.
+ifneq ($(filter-out /%,$(firstword $(DESTDIR)) $(firstword $(INSTALL_MOD_PATH))),)
+$(error DESTDIR='$(DESTDIR)' INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)': write the whole path, from / on)
+endif
 
 # The literal is in dkms.conf, because DKMS needs it there.
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\{0,1\}\([^"]*\)"\{0,1\}$$/\1/p' dkms.conf)
@@ -123,6 +128,10 @@ format: ## rewrite the C files in the project's style
 install: install-module install-device install-lib install-tools ## all of it on this machine (PREFIX, DESTDIR)
 
 install-module: module ## only the module
+	@for file in '$(MODLIB)'/updates/dkms/nbread.ko* '$(MODLIB)'/extra/nbread.ko*; do \
+		[ ! -e "$$file" ] || { printf >&2 '%s\n' "DKMS has installed the module for this kernel: $$file." \
+			"Which of two modprobe takes is not sure: remove that one first (make dkms-uninstall, or the package nbread-dkms)."; exit 1; }; \
+	done
 	+$(MAKE) -C '$(MODDIR)/module' KDIR='$(KDIR)' INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)' \
 		INSTALL_MOD_DIR=updates DEPMOD=true modules_install
 	@# Not by the kernel's makefile: it skips it where the headers have no System.map (Debian's).
@@ -139,8 +148,8 @@ ifneq ($(LIVE),)
 endif
 
 install-lib: lib ## only the library, the headers and the manual
-	$(SUBMAKE) -C lib install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
-	install -D -m 644 include/uapi/linux/nbread.h '$(DESTDIR)$(PREFIX)/include/linux/nbread.h'
+	$(SUBMAKE) -C lib install PREFIX='$(PREFIX)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)'
+	install -D -m 644 include/uapi/linux/nbread.h '$(DESTDIR)$(INCLUDEDIR)/linux/nbread.h'
 	$(SUBMAKE) -C docs/man install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	$(if $(LIVE),ldconfig)
 
@@ -148,9 +157,9 @@ install-tools: tools ## only nbread-info and nbsum
 	$(SUBMAKE) -C tools install PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 
 uninstall: uninstall-device ## remove what 'make install' put there, for the kernel of KDIR
-	$(SUBMAKE) -C lib uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
+	$(SUBMAKE) -C lib uninstall PREFIX='$(PREFIX)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)'
 	$(SUBMAKE) -C tools uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
-	rm -f '$(DESTDIR)$(PREFIX)/include/linux/nbread.h'
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/linux/nbread.h'
 	$(SUBMAKE) -C docs/man uninstall PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 	$(if $(LIVE),ldconfig)
 	@if [ -n '$(KREL)' ]; then \
@@ -178,21 +187,27 @@ dkms-source:
 
 dkms-install: ## the module through DKMS: rebuilt by itself for each new kernel
 ifeq ($(DESTDIR),)
-	@command -v dkms >/dev/null || { echo >&2 \
-		"The command 'dkms' is not installed. Debian: apt-get install dkms. 'make install' works without it, for one kernel."; exit 1; }
-	@# DKMS refuses to add what it has already.
-	@if [ -n "$$(dkms status nbread/$(VERSION))" ]; then dkms remove nbread/$(VERSION) --all; fi
+	@mkdir -p '$(BUILD)'
+	@# DKMS refuses to add what it has already, and would go back to an older one one day.
+	scripts/dkms-forget >'$(BUILD)/dkms-kernels'
 endif
 	$(MAKE) dkms-source install-device
 ifeq ($(DESTDIR),)
 	dkms add nbread/$(VERSION)
 	dkms build nbread/$(VERSION) $(if $(KREL),-k '$(KREL)')
 	dkms install nbread/$(VERSION) $(if $(KREL),-k '$(KREL)')
+	@# And for those it had been built for: one of them may be that of the next boot.
+	@while read -r k; do \
+		if [ "$$k" != '$(KREL)' ] && [ -e "/lib/modules/$$k/build" ]; then \
+			dkms install nbread/$(VERSION) -k "$$k" </dev/null || \
+				echo >&2 "DKMS had the module for the kernel $$k, and this version could not be built for it."; \
+		fi; \
+	done <'$(BUILD)/dkms-kernels'
 endif
 
 dkms-uninstall: uninstall-device ## remove it from DKMS
 ifeq ($(DESTDIR),)
-	dkms remove nbread/$(VERSION) --all
+	scripts/dkms-forget >/dev/null
 endif
 	rm -rf '$(DKMS_SRC)'
 

@@ -24,6 +24,8 @@
 #define CHUNK (128 * 1024)
 /* Standard streams, the ring or what threads need, the folder that is walked. */
 #define SPARE_FDS 64
+/* As many entries as a ring may have. */
+#define MOST 32768
 
 /* A file that is being read. */
 struct slot {
@@ -165,30 +167,37 @@ static int take(struct nbread *ring, struct slot *s, const struct nbread_cqe *cq
 static unsigned fit_limit(unsigned depth)
 {
 	struct rlimit lim;
+	unsigned fits;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= depth + SPARE_FDS)
 		return depth;
 	lim.rlim_cur = lim.rlim_max < depth + SPARE_FDS ? lim.rlim_max : depth + SPARE_FDS;
 	if (setrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= depth + SPARE_FDS)
 		return depth;
-	if (lim.rlim_cur > SPARE_FDS)
-		depth = (unsigned)lim.rlim_cur - SPARE_FDS;
-	fprintf(stderr, "nbsum: 'ulimit -n' allows %u files at a time\n", depth);
-	return depth;
+	if (lim.rlim_cur >= 2 * SPARE_FDS)
+		fits = (unsigned)lim.rlim_cur - SPARE_FDS;
+	else
+		fits = lim.rlim_cur > 2 ? (unsigned)lim.rlim_cur / 2 : 1;
+	if (fits >= depth)
+		return depth;
+	fprintf(stderr, "nbsum: 'ulimit -n' allows %u files at a time\n", fits);
+	return fits;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned depth = 32, busy = 0, i, n, head;
+	unsigned long depth_arg = 32;
+	unsigned depth, busy = 0, i, n, head;
 	struct nbread_cqe *cqe;
 	struct nbread ring;
 	struct slot *slots;
 	int opt, ret;
 
 	while ((opt = getopt(argc, argv, "n:")) != -1)
-		depth = opt == 'n' ? (unsigned)strtoul(optarg, NULL, 10) : 0;
-	if (!depth || optind == argc) {
-		fprintf(stderr, "usage: nbsum [-n DEPTH] PATH...\n");
+		depth_arg = opt == 'n' ? strtoul(optarg, NULL, 10) : 0;
+	if (!depth_arg || depth_arg > MOST || optind == argc) {
+		fprintf(stderr, "usage: nbsum [-n DEPTH] PATH...    DEPTH: 1 to %d, default 32\n",
+			MOST);
 		return 2;
 	}
 	crc_init();
@@ -196,7 +205,7 @@ int main(int argc, char **argv)
 		if (nftw(argv[optind], add_path, 64, FTW_PHYS))
 			complain(argv[optind], errno);
 
-	depth = fit_limit(depth);
+	depth = fit_limit((unsigned)depth_arg);
 	ret = nbread_queue_init(depth, &ring, 0);
 	if (ret < 0)
 		die("no ring", -ret);

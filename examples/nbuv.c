@@ -86,10 +86,13 @@ static void nbuv_on_prepare(uv_prepare_t *prepare)
 static void nbuv_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct nbuv *u = poll->data;
+	int ret = nbread_get_events(&u->ring);
 
 	(void)status;
 	(void)events;
-	nbread_get_events(&u->ring);
+	/* As in nbuv_on_prepare(): it would be called again and again. */
+	if (ret < 0 && ret != -EINTR && ret != -EAGAIN)
+		abort();
 	u->calls++;
 	nbuv_reap(u);
 }
@@ -133,6 +136,8 @@ static int nbuv_read(struct nbuv *u, struct nbuv_read *r, uv_file file, void *bu
 	nbread_sqe_set_data(sqe, r);
 	if (u->active++ == 0)
 		uv_ref((uv_handle_t *)&u->poll);
+	/* Somebody's prepare handle may ask, after ours: then the loop comes round once more. */
+	uv_idle_start(&u->idle, nbuv_on_idle);
 	return 0;
 }
 

@@ -105,6 +105,7 @@ static void pool_wait(void)
 }
 
 /* ------------------------------------ what is added: from here ------------------------------ */
+/* @n: at most BATCH */
 static void try_before_pool(struct nbread *ring, struct request *reqs, unsigned n)
 {
 	struct nbread_try tries[BATCH] = { 0 };

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,7 +143,7 @@ static int is_member(const struct group *gr, const char *user)
 
 static void explain_permission(void)
 {
-	char user[32], name[32], gname[32], line[512];
+	char user[LOGIN_NAME_MAX], name[LOGIN_NAME_MAX], gname[LOGIN_NAME_MAX], line[1024];
 	const struct group *gr;
 	struct stat st;
 

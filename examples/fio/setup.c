@@ -176,7 +176,7 @@ static int ring_by(enum backend backend, unsigned int entries, struct nbread *ri
 	/* Also without a name of ours: another job's may be in the environment this moment. */
 	pthread_mutex_lock(&lock);
 	env = getenv("NBREAD_BACKEND");
-	*named = env || backend != BACKEND_AUTO;
+	*named = (env && *env) || backend != BACKEND_AUTO;
 	if (backend != BACKEND_AUTO) {
 		before = env ? strdup(env) : NULL;
 		setenv("NBREAD_BACKEND", backend == BACKEND_MODULE ? "module" : "threads", 1);

@@ -57,7 +57,8 @@ static int sendfile_start(void)
 static ssize_t sendfile_send(struct conn *c)
 {
 	off_t off = (off_t)c->off;
-	ssize_t n = sendfile(c->fd, c->file->fd, &off, c->left < opt.chunk ? c->left : opt.chunk);
+	size_t most = opt.chunk - c->phase_sent;
+	ssize_t n = sendfile(c->fd, c->file->fd, &off, c->left < most ? c->left : most);
 
 	stats.calls++;
 	if (n > 0) {

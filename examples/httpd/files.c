@@ -4,7 +4,7 @@
  * recently used goes first; one that is being sent lives until the last one let go of it.
  *
  * A file that is changed in place is served with the length and date it had when it was opened, for
- * --fresh seconds at most; who replaces files by rename(2) is never half served.
+ * --fresh seconds at most; who replaces files by rename(2) never has a response of two halves.
  *
  * Opening blocks, in every engine alike: nbread reads files, it does not open them. A server
  * keeps its hot files open for this reason, as this one does.
@@ -125,8 +125,22 @@ static struct file *open_file(const char *path, uint32_t hash, int *error)
 	f->hash = hash;
 	f->size = (uint64_t)st.st_size;
 	f->opened_ms = now_ms;
+	f->mtime = st.st_mtim;
 	http_format_time(f->modified, sizeof(f->modified), st.st_mtime);
 	return f;
+}
+
+/*
+ * Is it what it was at @date? For who has a part of it, and would put another one to that: so
+ * the file itself is asked, and a date of this very second says nothing: RFC 9110, 13.1.5.
+ */
+bool file_is_of(const struct file *f, const char *date)
+{
+	struct stat st;
+
+	return !strcmp(date, f->modified) && !fstat(f->fd, &st) &&
+	       (uint64_t)st.st_size == f->size && st.st_mtim.tv_sec == f->mtime.tv_sec &&
+	       st.st_mtim.tv_nsec == f->mtime.tv_nsec && st.st_mtim.tv_sec < time(NULL);
 }
 
 /* The file, to be let go by file_put(); or NULL, and why in *error. */

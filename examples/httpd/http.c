@@ -220,6 +220,13 @@ struct seen {
 	const char *range;
 };
 
+/* Of several such fields 'close' counts: RFC 9112, 9.3. */
+static void set_keep_alive(struct request *req, const char *value)
+{
+	req->close |= has_word(value, "close");
+	req->keep_alive = !req->close && (req->keep_alive || has_word(value, "keep-alive"));
+}
+
 static int parse_header(char *line, struct request *req, struct seen *seen)
 {
 	char *value = strchr(line, ':');
@@ -238,9 +245,7 @@ static int parse_header(char *line, struct request *req, struct seen *seen)
 	if (!strcasecmp(line, "Host"))
 		seen->host++;
 	else if (!strcasecmp(line, "Connection"))
-		req->keep_alive = has_word(value, "close")	? false :
-				  has_word(value, "keep-alive") ? true :
-								  req->keep_alive;
+		set_keep_alive(req, value);
 	else if (!strcasecmp(line, "Range"))
 		seen->range = value;
 	else if (!strcasecmp(line, "If-Range"))

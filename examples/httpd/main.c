@@ -4,8 +4,9 @@
  *
  *   nbhttpd [OPTION...] ROOT
  *
- * One thread does it all: no read waits for a disk (the open of a file may), and cached data costs
- * no second thread.
+ * One thread does it all: no read waits for the bytes of a file to come from a disk (the open of
+ * one may, and what says where its bytes are may be read in the call), and cached data costs no
+ * second thread.
  * The other engines are the ways in which servers read files without nbread, behind the same
  * loop, parser and response, so that they can be compared: 'sendfile' and 'pread' wait for the
  * disk in the loop, 'pool' hands each read to a thread, 'try+pool' only those that
@@ -181,7 +182,8 @@ static void fit_limits(void)
 		die("too few descriptors (ulimit -n)", EMFILE);
 	if (opt.conns > lim.rlim_cur / 4)
 		opt.conns = (unsigned)lim.rlim_cur / 4;
-	opt.files = (unsigned)lim.rlim_cur - 2 * opt.conns - 64;
+	if (opt.files > lim.rlim_cur - 2 * opt.conns - 64)
+		opt.files = (unsigned)lim.rlim_cur - 2 * opt.conns - 64;
 	fprintf(stderr, "nbhttpd: ulimit -n allows %u connections and %u open files\n", opt.conns,
 		opt.files);
 }

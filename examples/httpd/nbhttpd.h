@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* A request line and its headers must fit; longer ones are 431. */
 #define MAX_REQUEST 8192
@@ -94,6 +95,7 @@ struct file {
 	int fd;
 	uint64_t size;
 	uint64_t opened_ms;
+	struct timespec mtime;
 	uint32_t hash;
 	char modified[32];
 	char path[];
@@ -103,11 +105,12 @@ int files_init(void);
 struct file *file_get(const char *path, int *error);
 void file_put(struct file *f);
 void file_stale(struct file *f);
+bool file_is_of(const struct file *f, const char *date);
 
 /* A request, understood: http.c */
 struct request {
 	bool head;
-	bool keep_alive;
+	bool keep_alive, close; /* close: it was said, and is not taken back */
 	enum { RANGE_NONE, RANGE_FROM, RANGE_LAST } range;
 	uint64_t first, last; /* RANGE_LAST: the last 'last' bytes */
 	const char *if_modified, *if_range; /* within the buffer that was parsed */
@@ -137,6 +140,7 @@ struct conn {
 	char *buf;
 	unsigned want; /* bytes that the engine is to read */
 	unsigned fill, sent; /* of buf */
+	unsigned phase_sent; /* by engine->send, since the phase began */
 	unsigned head_fill, head_sent;
 	size_t drained;
 	struct link work; /* of the engine, as res */

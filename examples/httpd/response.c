@@ -38,6 +38,7 @@ static void read_on(struct conn *c)
 {
 	if (engine->send) {
 		conn_phase(c, SEND);
+		c->phase_sent = 0;
 		response_send(c);
 		return;
 	}
@@ -58,10 +59,18 @@ static void read_on(struct conn *c)
 /* 0: the file is shorter by now than it was when it was opened. */
 static void read_failed(struct conn *c, int res)
 {
-	if (!stats.errors++ && res < 0)
+	static bool told;
+
+	stats.errors++;
+	if (res < 0 && !told) {
+		told = true;
 		fprintf(stderr,
-			"nbhttpd: %s: cannot be read: %s. 'nbread-info' says how a file is read; --engine pread reads all. Further errors are counted only.\n",
-			c->file->path, strerror(-res));
+			"nbhttpd: %s: cannot be read: %s. %sFurther errors are counted only.\n",
+			c->file->path, strerror(-res),
+			res == -EOPNOTSUPP ?
+				"nbread does not read such a file, which 'nbread-info FILE' explains; --engine pread does. " :
+				"");
+	}
 	if (!res)
 		file_stale(c->file);
 	if (c->head_sent) {
@@ -143,8 +152,13 @@ void response_send(struct conn *c)
 		}
 		stats.bytes += (unsigned long)n;
 		if (!msg.msg_iovlen) {
-			/* One chunk a turn, so that nobody has to wait for a big file. */
-			conn_phase(c, SEND);
+			/* A phase is a chunk, in as many turns as the client takes for it. */
+			c->phase_sent += (unsigned)n;
+			if (c->phase_sent == opt.chunk) {
+				conn_phase(c, SEND);
+				c->phase_sent = 0;
+			}
+			/* At most one a turn, so that nobody has to wait for a big file. */
 			if (c->left) {
 				conn_run_later(c);
 				return;
@@ -191,8 +205,7 @@ static int choose(struct conn *c, const struct request *req, uint64_t size)
 		c->left = 0;
 		return 304;
 	}
-	if (req->range == RANGE_NONE ||
-	    (req->if_range && strcmp(req->if_range, c->file->modified) != 0))
+	if (req->range == RANGE_NONE || (req->if_range && !file_is_of(c->file, req->if_range)))
 		return 200;
 	if (req->range == RANGE_LAST) {
 		first = last < size ? size - last : 0;

@@ -30,6 +30,8 @@ static void ring_read(struct conn *c)
 
 	nbread_prep_read(sqe, c->file->fd, c->buf, c->want, c->off);
 	nbread_sqe_set_data(sqe, c);
+	/* A cancel comes too early for a read that is in the queue still: it ends by itself. */
+	nbread_sqe_set_timeout_ns(sqe, opt.timeout_ms * 1000000LL);
 }
 
 static bool ring_flush(bool ready)

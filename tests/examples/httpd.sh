@@ -78,7 +78,7 @@ every_file_is_served_half_cached_by_try_and_pool() { engine_serves try+pool mixe
 # Of one file larger than a chunk: at its start, over the chunk's end, its tail, the last byte.
 a_range_is_the_bytes_that_were_asked_for()
 {
-	local engine range from len
+	local engine range from len date
 	for engine in nbread sendfile; do
 		start_server "$engine" --chunk 64
 		while read -r range from len; do
@@ -94,6 +94,15 @@ a_range_is_the_bytes_that_were_asked_for()
 			-7 2999993 7
 		RANGES
 		same 'beyond the end' "$(curl -s -o /dev/null -w '%{http_code}' -r 3000000- "http://127.0.0.1:$port/big")" 416
+		# Of what it was a moment ago, and of what it is not any more, though its file is open still.
+		date=$(curl -sI "http://127.0.0.1:$port/big" | sed -n 's/^Last-Modified: \(.*\)\r$/\1/p')
+		same 'if it is that' "$(curl -s -o /dev/null -w '%{http_code}' -H "If-Range: $date" -r 1-4 "http://127.0.0.1:$port/big")" 206
+		echo first >"$www/changed"
+		touch -d "$date" "$www/changed"
+		curl -sS -o part "http://127.0.0.1:$port/changed"
+		printf x >>"$www/changed"
+		touch -d "$date" "$www/changed"
+		same 'if it is not' "$(curl -s -o /dev/null -w '%{http_code}' -H "If-Range: $date" -r 0-1 "http://127.0.0.1:$port/changed")" 200
 		same 'two ranges' "$(curl -s -o /dev/null -w '%{http_code} %{size_download}' -r 0-1,4-5 "http://127.0.0.1:$port/big")" '200 3000000'
 		stop_server "$engine"
 		same errors "$(stat_of errors)" 0
@@ -122,6 +131,11 @@ requests_sent_in_one_go_are_answered_in_their_order()
 		cat "$www/small" "$www/big" none "$www/small" "$www/last" >wanted
 		cmp bodies wanted
 		same statuses "$(<heads)" '200 200 200 404 200 200 200 '
+		# Said once it is said, and no request is read behind it.
+		printf 'GET /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n' >in
+		printf 'GET /small HTTP/1.1\r\nHost: x\r\n\r\n' >>in
+		raw <in >out
+		same closed "$(grep -ac '^HTTP/' out) $(grep -ac '^Connection: close' out)" '1 1'
 		stop_server "$engine"
 	done
 }
@@ -285,6 +299,7 @@ set_up()
 {
 	make_files
 	seq 1 1000000 | head -c 3000000 >"$www/big"
+	touch -d '1 minute ago' "$www/big"
 	seq 5 3000 | head -c 5000 >"$www/small"
 	seq 7 400 >"$www/last"
 	: >"$www/empty"

@@ -15,6 +15,19 @@ nbsum_is_cksum()
 	cksum "$www"/f/* | awk '{ print $1, $3 }' | sort | cmp - ours
 }
 
+nbsum_reads_all_with_few_descriptors()
+{
+	local status=0
+	( ulimit -n 48; "$examples/nbsum" -n 100 "$www/f" ) 2>err | wc -l >lines
+	same files "$(<lines)" "$(find "$www/f" -type f | wc -l)"
+	grep -q "'ulimit -n' allows 24 files at a time" err
+	for n in 0 -1 x 32769 4294967297; do
+		status=0
+		"$examples/nbsum" -n "$n" "$www/f" 2>err || status=$?
+		same "-n $n" "$status $(grep -c '^usage: ' err)" '2 1'
+	done
+}
+
 # count WORD LINE: the number before the word.
 count()
 {
@@ -50,6 +63,7 @@ make_files
 drop_caches
 tap nbcat_copies_every_byte
 tap nbsum_is_cksum
+tap nbsum_reads_all_with_few_descriptors
 tap a_libuv_loop_reads_through_the_ring_what_uv_fs_read_reads
 tap half_of_the_requests_never_reach_the_pool
 [[ ! -e said ]] || cat said

@@ -181,6 +181,27 @@ purge_together_with_dkms_leaves_nothing_of_ours()
 	no_name compare
 }
 
+# From the source after the package was removed, and then the package is purged: what is
+# installed now is not the package's to take away.
+purge_leaves_what_was_installed_by_hand()
+{
+	apt_root compare install "${debs[@]}"
+	# shellcheck disable=SC2016 # for the inner shell
+	in_root compare bash -euc '
+		cd /tmp/project
+		m="make -s BUILD=/tmp/build KDIR=/lib/modules/$1/build"
+		if $m dkms-install 2>/tmp/said; then exit 1; fi
+		grep -q "the package nbread-dkms has nbread in DKMS already" /tmp/said
+		dpkg --remove nbread-dkms
+		$m dkms-install
+		dpkg --purge nbread-dkms
+		[[ $(dkms status) == *"$1"*installed* ]]
+		getent group nbread
+		$m dkms-uninstall
+		groupdel nbread' byhand "$abi"
+	apt_root compare purge "${names[@]:1}"
+}
+
 # By hand, from the source, as root on a machine without packages.
 make_uninstall_takes_back_every_file_of_make_install()
 {
@@ -198,12 +219,25 @@ make_uninstall_takes_back_every_file_of_make_install()
 				cc -o /tmp/consumer /tmp/src/consumer.c $(pkg-config --cflags --libs libnbread)
 				ldd /tmp/consumer
 			else
+				# An older one that was built for another kernel, too.
+				mkdir /tmp/old /lib/modules/6.1.0-next-boot
+				ln -s "$(readlink -f "/lib/modules/$1/build")" /lib/modules/6.1.0-next-boot/build
+				make -s dkms-source DESTDIR=/tmp/old
+				mv /tmp/old/usr/src/nbread-* /usr/src/nbread-0.0.1
+				sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"0.0.1\"/" /usr/src/nbread-0.0.1/dkms.conf
+				dkms add nbread/0.0.1
+				dkms build nbread/0.0.1 -k 6.1.0-next-boot
 				$m dkms-install
 				dkms status
 				modinfo -k "$1" -F version nbread
+				[[ $(dkms status) != *0.0.1* && ! -e /usr/src/nbread-0.0.1 ]]
+				[[ $(dkms status) == *6.1.0-next-boot*installed* ]]
+				if $m install-module 2>/tmp/said; then exit 1; fi
+				grep -q "DKMS has installed the module for this kernel" /tmp/said
 			fi
 			getent group nbread
 			if [ "$2" = install ]; then $m uninstall; else $m dkms-uninstall; fi
+			rm -rf /lib/modules/6.1.0-next-boot
 			groupdel nbread' byhand "$abi" "$way"
 		in_root byhand /tmp/src/files >"$PKG/files.after"
 		# Folders stay empty: they may be anybody's.
@@ -221,6 +255,8 @@ run_compare()
 	tap remove_takes_the_module_and_the_rule_away
 	tap purge_leaves_the_root_as_it_was_before
 	tap purge_together_with_dkms_leaves_nothing_of_ours
+	[[ $ok == 1 ]] || return 0
+	tap purge_leaves_what_was_installed_by_hand
 	tap make_uninstall_takes_back_every_file_of_make_install
 }
 
