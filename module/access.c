@@ -78,10 +78,14 @@ static void choose_way(struct nb_file *nf, const struct nb_ctx *ctx)
 			nf->why = NBREAD_WHY_OK;
 	} else if (stacked) {
 		nf->may_park = false;
-		nf->way = NB_WAY_STACKED;
 		nf->why = NBREAD_WHY_STACKED;
+		/* Of a file opened before a copy up the overlay opens the real one in the call. */
+		if (!ctx || !ctx->sq || nb_stacked_is_local(nf->file))
+			nf->way = NB_WAY_STACKED;
 	} else if (sqwq && !nf->may_park) {
-		if (nb_resident_serves(nf->file))
+		/* It may ask a server, and nobody can kill a thread that waits for one. */
+		if (nb_resident_serves(nf->file) &&
+		    (!ctx->sq || nb_is_local(nf->row, file_inode(nf->file))))
 			nf->way = NB_WAY_RESIDENT;
 	} else if (nf->may_park) {
 		nf->way = NB_WAY_READ_ITER;
@@ -182,18 +186,18 @@ static int classify_now(struct nb_file *nf, const struct nb_ctx *ctx)
 	return 0;
 }
 
-static bool owns_or_may_write(struct nb_idmap *idmap, struct inode *inode, bool may_sleep)
+static int owns_or_may_write(struct nb_idmap *idmap, struct inode *inode, bool may_sleep)
 {
 	int ret;
 
 	if (inode_owner_or_capable(idmap, inode))
-		return true;
+		return 0;
 	rcu_read_lock();
 	ret = inode_permission(idmap, inode, MAY_WRITE | MAY_NOT_BLOCK);
 	rcu_read_unlock();
 	if (ret == -ECHILD && may_sleep)
 		ret = inode_permission(idmap, inode, MAY_WRITE);
-	return !ret;
+	return ret && ret != -ECHILD ? -EPERM : ret;
 }
 
 /**
@@ -206,15 +210,19 @@ static bool owns_or_may_write(struct nb_idmap *idmap, struct inode *inode, bool 
  * to write. Of an overlay's file that must hold for the real one too, whose pages
  * others may share: mincore(2) asks there. (Its mount's idmap is out of reach; without
  * one the answer is no oftener.)
+ *
+ * Return: 0, -EPERM, or -ECHILD: not without sleeping.
  */
-bool nb_file_oracle(struct file *file, bool may_sleep)
+int nb_file_oracle(struct file *file, bool may_sleep)
 {
+	int ret;
+
 	if (file->f_mode & FMODE_WRITE)
-		return true;
-	if (!owns_or_may_write(nb_file_idmap(file), file_inode(file), may_sleep))
-		return false;
-	return !nb_is_stacked(file) ||
-	       owns_or_may_write(nb_no_idmap(), nb_real_inode(file), may_sleep);
+		return 0;
+	ret = owns_or_may_write(nb_file_idmap(file), file_inode(file), may_sleep);
+	if (!ret && nb_is_stacked(file))
+		ret = owns_or_may_write(nb_no_idmap(), nb_real_inode(file), may_sleep);
+	return ret;
 }
 
 /*
@@ -226,9 +234,13 @@ bool nb_file_oracle(struct file *file, bool may_sleep)
  */
 static void set_oracle(struct nb_file *nf)
 {
-	nf->oracle = nb_file_oracle(nf->file, false);
-	if (likely(nf->oracle) || nf->way == NB_WAY_WORKER || nf->way == NB_WAY_STACKED)
+	nf->oracle = !nb_file_oracle(nf->file, false);
+	if (likely(nf->oracle) || nf->way == NB_WAY_WORKER)
 		return;
+	if (nf->way == NB_WAY_STACKED) {
+		nf->blind = !nb_stacked_leaves_trace(nf->file);
+		return;
+	}
 	/* From here, so not where a read takes a lock of its own first, say a cluster's. */
 	if (declares_nowait(nf) && (nf->row || nb_file_may_park(nf->file)))
 		nf->reads_ahead = true;
@@ -280,16 +292,39 @@ void nb_file_known(struct nb_file *nf, const struct nb_ctx *ctx, struct file *fi
 		set_oracle(nf);
 }
 
-/* May this caller ask with NOIO? The answer holds for the HIT flag of this call too. */
-bool nb_file_noio(struct nb_file *nf)
+/*
+ * May who asks whether a file may be written to have to wait for a server? For a block device's
+ * that is where its node lies, for an overlay where its layers do.
+ */
+static bool asks_server(const struct nb_file *nf)
 {
-	if (!nf->oracle && nb_file_oracle(nf->file, true)) {
-		nf->oracle = true;
-		nf->blind = false;
-		if (nf->sqwq)
-			nf->reads_ahead = false;
-	}
-	return nf->oracle;
+	if (nb_fm_is_bdev(nf->row) || nb_is_stacked(nf->file))
+		return true;
+	return !nb_is_local(nf->row, file_inode(nf->file)) && !nb_file_may_park(nf->file);
+}
+
+/**
+ * nb_file_noio() - may this caller ask with NOIO?
+ * @nf: a file that is not refused
+ * @may_wait: for a server, too, and in a thread that nobody can kill
+ *
+ * The answer holds for the HIT flag of this call too.
+ * Return: 0, -EPERM, or -EAGAIN: that is not known without a wait.
+ */
+int nb_file_noio(struct nb_file *nf, bool may_wait)
+{
+	int ret;
+
+	if (nf->oracle)
+		return 0;
+	ret = nb_file_oracle(nf->file, may_wait || !(nb_is_sq_thread() || asks_server(nf)));
+	if (ret)
+		return ret == -ECHILD ? -EAGAIN : ret;
+	nf->oracle = true;
+	nf->blind = false;
+	if (nf->sqwq)
+		nf->reads_ahead = false;
+	return 0;
 }
 
 /* End the use of a file in this call: what pread(2) does after its read, once. */

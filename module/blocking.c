@@ -9,7 +9,6 @@
  * ->read_iter takes its own. References: the request's; the stead's of the mm, as long as
  * a turn needs it.
  */
-#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -34,19 +33,14 @@ static bool may_cut(const struct nb_req *req)
 	       file_inode(req->file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
 }
 
-/* Whose code was looked at: no server, no cluster. */
-static bool is_local(const struct nb_req *req, const struct inode *inode)
-{
-	return req->row || inode->i_sb->s_magic == F2FS_SUPER_MAGIC;
-}
-
 /*
  * May rw_verify_area() wait for somebody who may take for ever? For a listener; and SELinux reads a
  * label anew that a cluster's file system (gfs2, ceph) has dropped.
  */
 static bool check_may_wait(const struct nb_req *req)
 {
-	return !is_local(req, file_inode(req->file)) || nb_file_may_have_listener(req->file);
+	return !nb_is_local(req->row, file_inode(req->file)) ||
+	       nb_file_may_have_listener(req->file);
 }
 
 /*
@@ -59,7 +53,7 @@ static bool may_wait_first(const struct nb_req *req, struct inode *host)
 	if (nb_is_stacked(req->file)) {
 		if (!nb_fm_host_is_known(host) || nb_real_has_listeners(host))
 			return true;
-	} else if (!is_local(req, host)) {
+	} else if (!nb_is_local(req->row, host)) {
 		return true;
 	}
 	if (!req->row && atomic_read(&host->i_dio_count))
@@ -104,23 +98,28 @@ static bool pin_turn(struct nb_req *req, struct nb_stead *s, size_t len)
 	return s->held && nb_held_pin(s->held, &req->dst, req->done, len);
 }
 
+/* Not more pages than one behind the @end: all are faulted in. Behind it i_size is no guide. */
+static size_t up_to_end(size_t left, loff_t pos, loff_t end)
+{
+	if (pos < end && end - pos < (loff_t)left)
+		left = min_t(size_t, left, end - pos + PAGE_SIZE - offset_in_page(end));
+	return left;
+}
+
 /*
  * How much is asked for in the next turn. Two turns meet where two pages of the file do, as two
  * steps of filemap_read(): else a word that is written meanwhile could be half old. More than
- * there is, so that a read that ends with the file comes short; but no more pages than one behind
- * the end, since all are faulted in. Behind it i_size is no guide.
+ * there is, so that a read that ends with the file comes short. One that must not be cut is asked
+ * for what there is, too, as long as that is the @whole of it.
  */
-static size_t size_of_turn(const struct nb_req *req, bool cut, loff_t end)
+static size_t size_of_turn(const struct nb_req *req, bool cut, bool whole, loff_t end)
 {
 	size_t left = req->dst.len - req->done;
 	loff_t pos = req->pos + req->done;
 
-	if (!cut)
-		return left;
-	left = min_t(size_t, left, NB_HELD_BYTES - offset_in_page(pos));
-	if (pos < end && end - pos < (loff_t)left)
-		left = min_t(size_t, left, end - pos + PAGE_SIZE - offset_in_page(end));
-	return left;
+	if (cut)
+		left = min_t(size_t, left, NB_HELD_BYTES - offset_in_page(pos));
+	return cut || whole ? up_to_end(left, pos, end) : left;
 }
 
 /*
@@ -157,7 +156,7 @@ static int begin_turn(struct nb_req *req, struct nb_stead *s, size_t len, struct
 int nb_read_blocking(struct nb_req *req, struct nb_stead *s)
 {
 	struct file *file = req->file;
-	bool at_once = is_one_read(req), cut = !at_once && may_cut(req);
+	bool at_once = is_one_read(req), cut = !at_once && may_cut(req), whole = at_once;
 	unsigned int tries = 0;
 	struct iov_iter iter;
 	struct kiocb kiocb;
@@ -180,7 +179,7 @@ int nb_read_blocking(struct nb_req *req, struct nb_stead *s)
 		return -EOPNOTSUPP;
 	do {
 		end = i_size_read(file->f_mapping->host);
-		asked = size_of_turn(req, cut, end);
+		asked = size_of_turn(req, cut, whole, end);
 		pinned = begin_turn(req, s, asked, &iter);
 		if (pinned < 0) {
 			req->done = 0; /* who shares the memory may not take it for the end */
@@ -193,6 +192,11 @@ int nb_read_blocking(struct nb_req *req, struct nb_stead *s)
 		if (pinned)
 			nb_held_unpin(s->held, true);
 		if (ret > 0) {
+			/* It grew meanwhile, over what was asked for: once more, whole. */
+			if (whole && (size_t)ret == asked && asked < req->dst.len - req->done) {
+				whole = false;
+				continue;
+			}
 			req->done += ret;
 			tries = 0;
 			if (at_once)

@@ -108,8 +108,8 @@ void nb_file_put(struct nb_file *nf);
 void nb_file_keep(struct nb_file *nf);
 int nb_file_verify(struct nb_file *nf, loff_t pos, size_t len);
 bool nb_file_may_have_listener(const struct file *file);
-bool nb_file_oracle(struct file *file, bool may_sleep);
-bool nb_file_noio(struct nb_file *nf);
+int nb_file_oracle(struct file *file, bool may_sleep);
+int nb_file_noio(struct nb_file *nf, bool may_wait);
 
 /* cached.c */
 struct nb_cached {
@@ -133,6 +133,8 @@ ssize_t nb_resident_read(struct nb_file *nf, const struct nb_dst *dst, loff_t po
 /* stacked.c */
 bool nb_is_stacked(const struct file *file);
 bool nb_stacked_is_atomic(const struct file *file);
+bool nb_stacked_is_local(const struct file *file);
+bool nb_stacked_leaves_trace(const struct file *file);
 void nb_stacked_read_ahead(struct nb_file *nf, loff_t pos, size_t len);
 ssize_t nb_stacked_read(struct nb_file *nf, const struct nb_dst *dst, loff_t start, u32 flags,
 			bool *hit);

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
+#include <linux/uio.h>
 #include <linux/version.h>
 
 #if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
@@ -45,6 +46,11 @@ static inline struct folio *nb_get_folio(struct address_space *mapping, pgoff_t 
 
 	return IS_ERR(folio) ? NULL : folio;
 }
+
+/* 6.2 (de4eda9de2d9) named the directions of an iterator; later releases of 6.1 have it, too. */
+#ifndef ITER_DEST
+#define ITER_DEST READ
+#endif
 
 /* 6.10 (210a03c9d51a) moved FMODE_BUF_RASYNC to FOP_BUFFER_RASYNC. */
 static inline bool nb_file_may_park(const struct file *file)

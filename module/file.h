@@ -38,6 +38,12 @@ static inline bool nb_fm_is_atomic(const struct nb_fm_row *row)
 	return row && row->atomic;
 }
 
+/* Is it a file system whose code was looked at: of this machine, no server and no cluster? */
+static inline bool nb_is_local(const struct nb_fm_row *row, const struct inode *inode)
+{
+	return row || inode->i_sb->s_magic == F2FS_SUPER_MAGIC;
+}
+
 /* Take what the file system's read holds, if it is to be had at once. */
 static inline bool nb_fm_lock(const struct nb_fm_row *row, struct file *file)
 {

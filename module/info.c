@@ -54,7 +54,7 @@ int nb_file_info(struct nb_ctx *ctx, struct nbread_file_info *info)
 	info->reason = nf.why;
 	info->error = nf.err;
 	info->fs_magic = file_inode(nf.file)->i_sb->s_magic;
-	if (!nf.err && nb_file_noio(&nf))
+	if (!nf.err && !nb_file_noio(&nf, true))
 		info->flags |= NBREAD_FILE_ORACLE;
 	if (nf.blind)
 		info->path = NBREAD_PATH_WORKER;

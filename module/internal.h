@@ -35,6 +35,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/llist.h>
+#include <linux/magic.h>
 #include <linux/mutex.h>
 #include <linux/nbread.h>
 #include <linux/pagemap.h>

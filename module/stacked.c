@@ -16,7 +16,6 @@
  * up it opens the real file anew for each read, with what the file system does there.
  */
 #include <linux/fadvise.h>
-#include <linux/magic.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -34,6 +33,23 @@ bool nb_is_stacked(const struct file *file)
 bool nb_stacked_is_atomic(const struct file *file)
 {
 	return nb_is_stacked(file) && nb_fm_host_is_atomic(nb_real_inode(file));
+}
+
+/* Is the real file on a file system whose code was looked at: of this machine? */
+bool nb_stacked_is_local(const struct file *file)
+{
+	const struct inode *real = nb_real_inode(file);
+
+	return nb_is_local(NULL, real) || nb_fm_host_is_known(real);
+}
+
+/*
+ * Is what a CACHED read misses read ahead? By RWF_NOWAIT itself; where that starts nothing by
+ * advise(), and not of a server's file, whose readahead may wait for it.
+ */
+bool nb_stacked_leaves_trace(const struct file *file)
+{
+	return !NB_NOWAIT_IS_NOIO || nb_stacked_is_local(file);
 }
 
 /* The overlay's own read, of what does not have to be waited for. */
@@ -92,7 +108,7 @@ void nb_stacked_read_ahead(struct nb_file *nf, loff_t pos, size_t len)
 	iov_iter_discard(&nowhere, ITER_DEST, len);
 	if (!NB_NOWAIT_IS_NOIO)
 		read_nowait(nf->file, &nowhere, pos);
-	else if (!nf->oracle)
+	else if (!nf->oracle && nb_stacked_leaves_trace(nf->file))
 		advise(nf->file, pos, len);
 }
 

@@ -236,8 +236,8 @@ static bool submit_read(struct nb_batch *b, struct nb_file *nf, struct nb_read *
 	if (!nf->file || nf->fd != rd->fd || nf->fixed != (rd->flags & NBREAD_SQE_FIXED_FILE))
 		look_up(b->ctx, nf, rd);
 	err = nf->err;
-	if (!err && (rd->flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
-		err = -EPERM;
+	if (!err && (rd->flags & NBREAD_SQE_NOIO))
+		err = nb_file_noio(nf, false);
 	if (!err)
 		err = take_buffer(b->ctx, rd, fast);
 	if (err) {

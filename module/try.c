@@ -29,12 +29,15 @@ static void look_up(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_
 /* What stands before the first byte of a read. Return: 0, or what it ends with. */
 static int check_try(struct nb_ctx *ctx, struct nb_file *nf, const struct nbread_try *t)
 {
+	int err;
+
 	if (!nf->file || nf->fd != t->fd || nf->fixed != (t->flags & NBREAD_SQE_FIXED_FILE))
 		look_up(ctx, nf, t);
 	if (nf->err)
 		return nf->err;
-	if ((t->flags & NBREAD_SQE_NOIO) && !nb_file_noio(nf))
-		return -EPERM;
+	err = t->flags & NBREAD_SQE_NOIO ? nb_file_noio(nf, false) : 0;
+	if (err)
+		return err;
 	if (!access_ok(u64_to_user_ptr(t->addr), t->len))
 		return -EFAULT;
 	return nf->way == NB_WAY_WORKER || nf->blind ? -EAGAIN : nb_file_verify(nf, t->off, t->len);

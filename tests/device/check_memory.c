@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Little memory: in a cgroup whose limit is far below the file's size every read
- * is right, and a try neither fails nor waits for the device.
+ * is right, and a try neither fails nor waits for the device. And a read takes no more of it
+ * than it has to.
  */
+#include <sys/mman.h>
 #include "device.h"
 
 #define LIMIT MB(16)
 #define SIZE MB(48)
+#define BUF KB(256)
 
 /* In a cgroup of our own until the test ends; false where there is none */
 static bool limit_memory(void)
@@ -73,11 +76,36 @@ START_TEST(tries_under_a_memory_limit_say_eagain_or_give_the_data)
 }
 END_TEST
 
+/* As pread(2): what is behind the end of the file is not faulted in. */
+START_TEST(a_worker_faults_in_no_more_of_the_buffer_than_the_file_fills)
+{
+	int fd = dev_cold_file(dev_fs(_i), 1000, 19);
+	unsigned char *buf =
+		mmap(NULL, BUF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char there[BUF / PG];
+	struct nbread ring;
+
+	ck_assert_ptr_ne(buf, MAP_FAILED);
+	ck_assert_int_eq(madvise(buf, BUF, MADV_NOHUGEPAGE), 0);
+	dev_ring(&ring, 8);
+	dev_prep(&ring, fd, buf, BUF, 0, NBREAD_SQE_ASYNC, 1);
+	dev_submit(&ring, 1);
+	ck_assert_int_eq(dev_next(&ring).res, 1000);
+	ck_assert_int_eq(mincore(buf, BUF, there), 0);
+	/* A page behind the end may be: more is asked for than there is. */
+	for (size_t i = 2; i < BUF / PG; i++)
+		ck_assert_msg(!(there[i] & 1), "page %zu is there", i);
+	dev_check(buf, 1000, 0, 19);
+	nbread_queue_exit(&ring);
+}
+END_TEST
+
 Suite *check_memory_suite(void)
 {
 	Suite *s = suite_create("memory");
 
 	dev_add_each(s, reads_of_a_file_larger_than_the_memory_limit_are_right);
 	dev_add_each(s, tries_under_a_memory_limit_say_eagain_or_give_the_data);
+	nbtest_add_loop(s, a_worker_faults_in_no_more_of_the_buffer_than_the_file_fills, DEV_BDEV);
 	return s;
 }

@@ -96,13 +96,19 @@ static const struct {
 	const char *name, *kind;
 	unsigned int flags;
 } kinds[] = {
-	ROW("ext4", "ext4"),   THREAD_ROW("ext4", "ext4"),
-	ROW("xfs", "xfs"),     ROW("btrfs", "btrfs"),
-	ROW("bdev", "bdev"),   ROW("f2fs", "f2fs"),
-	ROW("tmpfs", "tmpfs"), ROW("overlay-ext4", "overlay_ext4"),
-	ROW("nfs", "nfs"),     THREAD_ROW("nfs", "nfs"),
-	ROW("fuse", "fuse"),   ROW("9p", "9p"),
+	ROW("ext4", "ext4"),
+	THREAD_ROW("ext4", "ext4"),
+	ROW("xfs", "xfs"),
+	ROW("btrfs", "btrfs"),
+	ROW("bdev", "bdev"),
+	ROW("f2fs", "f2fs"),
+	ROW("tmpfs", "tmpfs"),
+	ROW("overlay-ext4", "overlay_ext4"),
+	ROW("nfs", "nfs"),
+	ROW("fuse", "fuse"),
+	ROW("9p", "9p"),
 	ROW("vfat", "vfat"),
+	THREAD_ROW("f2fs", "f2fs"),
 };
 
 START_TEST(served)
@@ -184,6 +190,28 @@ START_TEST(as_many_reads_run_at_a_time_as_the_ring_has_workers)
 }
 END_TEST
 
+/* A server may be asked whether the cache is still good, and a thread cannot be killed meanwhile. */
+START_TEST(a_thread_leaves_reads_of_a_server_to_workers)
+{
+	int fd = open(fuse_start(SIZE, ID), O_RDONLY | O_CLOEXEC);
+	struct nbread_file_info info = { .fd = fd };
+	struct raw r;
+
+	ck_assert_int_ge(fd, 0);
+	buf = dev_buf(SIZE);
+	dev_warm(fd, 0, SIZE);
+	sq_ring(&r, 8, NBREAD_SETUP_SQWQ | NBREAD_SETUP_SQTHREAD, NBREAD_SQ_IDLE_NONE);
+	ck_assert_int_eq(raw_ioctl(r.fd, NBREAD_IOC_FILE_INFO, &info), 0);
+	ck_assert_uint_eq(info.flags & NBREAD_FILE_RESIDENT, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		expect(one(&r, fd, PG, i * PG, 0), PG, NBREAD_CQE_PUNTED, "resident");
+	expect(one(&r, fd, PG, 0, NBREAD_SQE_CACHED), -EAGAIN, 0, "CACHED");
+	raw_close(&r);
+	close(fd);
+	fuse_stop();
+}
+END_TEST
+
 /* Another open file left all of it in the cache, which tells of this one nothing. */
 START_TEST(a_file_that_is_read_past_the_page_cache_is_never_a_hit)
 {
@@ -245,6 +273,7 @@ Suite *check_sqwq_suite(void)
 
 	nbtest_add_table(s, served, kinds);
 	nbtest_add(s, as_many_reads_run_at_a_time_as_the_ring_has_workers);
+	nbtest_add(s, a_thread_leaves_reads_of_a_server_to_workers);
 	nbtest_add(s, a_file_that_is_read_past_the_page_cache_is_never_a_hit);
 	dev_add_each(s, the_caller_does_not_enter_the_file_system_for_a_miss);
 	return s;

@@ -5,6 +5,7 @@
  * the read itself never begins. Where that cannot be started in the call he gets no look.
  */
 #include "device_kind.h"
+#include "fuse.h"
 
 #define SIZE KB(64)
 #define ID 45
@@ -124,6 +125,29 @@ START_TEST(a_file_system_without_nowait_is_not_looked_at)
 }
 END_TEST
 
+/* Whether he may write the file only its server knows, which does not answer. */
+START_TEST(noio_does_not_wait_for_the_word_of_a_server)
+{
+	int fd;
+
+	fuse_ask_attr(true);
+	fd = open(fuse_start(SIZE, ID), O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	buf = dev_buf(SIZE);
+	ck_assert_int_eq(nbread_queue_init(8, &ring, _i ? NBREAD_SETUP_SQWQ : 0), 0);
+	dev_warm(fd, 0, SIZE);
+	fuse_hold_attr();
+	dev_nobody();
+	ck_assert_int_eq(dev_try(&ring, fd, buf, PG, 0, NBREAD_SQE_NOIO).res, -EAGAIN);
+	ck_assert_int_eq(dev_read(&ring, fd, buf, PG, 0, NBREAD_SQE_CACHED | NBREAD_SQE_NOIO).res,
+			 -EAGAIN);
+	dev_root();
+	nbread_queue_exit(&ring);
+	close(fd);
+	fuse_stop();
+}
+END_TEST
+
 Suite *check_stranger_suite(void)
 {
 	Suite *s = suite_create("stranger");
@@ -132,5 +156,6 @@ Suite *check_stranger_suite(void)
 	dev_add_each(s, a_cached_miss_of_an_sqwq_ring_is_read_ahead);
 	nbtest_add(s, a_miss_that_was_cancelled_in_the_queue_is_read_ahead);
 	nbtest_add_loop(s, a_file_system_without_nowait_is_not_looked_at, 4);
+	nbtest_add_loop(s, noio_does_not_wait_for_the_word_of_a_server, 2);
 	return s;
 }

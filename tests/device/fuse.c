@@ -18,7 +18,9 @@ static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t file_size;
 static unsigned int file_id, nr_held, nr_reads, reader_uid;
-static bool holding, direct_io;
+static bool holding, direct_io, ask_attr, holding_attr;
+static uint64_t held_attr[MAX_HELD];
+static unsigned int nr_held_attr;
 
 static struct {
 	uint64_t unique, off;
@@ -66,6 +68,31 @@ static void take_read(const struct fuse_in_header *in, const struct fuse_read_in
 	pthread_mutex_unlock(&lock);
 }
 
+static void answer_attr(uint64_t unique)
+{
+	struct fuse_attr_out attr = {
+		.attr_valid = ask_attr ? 0 : 1000,
+		.attr = { .ino = 1,
+			  .size = file_size,
+			  .blocks = file_size / 512,
+			  .mode = S_IFREG | 0644,
+			  .nlink = 1,
+			  .blksize = 4096 },
+	};
+
+	reply(unique, 0, &attr, sizeof(attr));
+}
+
+static void take_attr(uint64_t unique)
+{
+	pthread_mutex_lock(&lock);
+	if (holding_attr && nr_held_attr < MAX_HELD)
+		held_attr[nr_held_attr++] = unique;
+	else
+		answer_attr(unique);
+	pthread_mutex_unlock(&lock);
+}
+
 static void answer(const struct fuse_in_header *in, const void *arg)
 {
 	struct fuse_init_out init = {
@@ -76,15 +103,6 @@ static void answer(const struct fuse_in_header *in, const void *arg)
 		.max_background = 256,
 		.congestion_threshold = 256,
 		.max_write = 4096,
-	};
-	struct fuse_attr_out attr = {
-		.attr_valid = 1000,
-		.attr = { .ino = 1,
-			  .size = file_size,
-			  .blocks = file_size / 512,
-			  .mode = S_IFREG | 0644,
-			  .nlink = 1,
-			  .blksize = 4096 },
 	};
 	struct fuse_open_out open_out = { .fh = 1, .open_flags = FOPEN_KEEP_CACHE };
 
@@ -98,7 +116,7 @@ static void answer(const struct fuse_in_header *in, const void *arg)
 		reply(in->unique, 0, &init, sizeof(init));
 		break;
 	case FUSE_GETATTR:
-		reply(in->unique, 0, &attr, sizeof(attr));
+		take_attr(in->unique);
 		break;
 	case FUSE_OPEN:
 		reply(in->unique, 0, &open_out, sizeof(open_out));
@@ -166,9 +184,12 @@ const char *fuse_start(uint64_t size, unsigned int id)
 	file_id = id;
 	nr_held = 0;
 	nr_reads = 0;
+	nr_held_attr = 0;
 	holding = false;
-	snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other",
-		 dev_fd);
+	holding_attr = false;
+	snprintf(options, sizeof(options),
+		 "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other%s", dev_fd,
+		 ask_attr ? ",default_permissions" : "");
 	if (mount("nbt-fuse", POINT, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
 		nbtest_fatal("mount: %m");
 	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
@@ -179,6 +200,11 @@ const char *fuse_start(uint64_t size, unsigned int id)
 void fuse_stop(void)
 {
 	fuse_release();
+	pthread_mutex_lock(&lock);
+	holding_attr = false;
+	while (nr_held_attr)
+		answer_attr(held_attr[--nr_held_attr]);
+	pthread_mutex_unlock(&lock);
 	ck_assert_int_eq(umount2(POINT, MNT_DETACH), 0);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	close(dev_fd);
@@ -209,6 +235,18 @@ void fuse_release(void)
 void fuse_let_go(void)
 {
 	answer_held(true);
+}
+
+void fuse_ask_attr(bool ask)
+{
+	ask_attr = ask;
+}
+
+void fuse_hold_attr(void)
+{
+	pthread_mutex_lock(&lock);
+	holding_attr = true;
+	pthread_mutex_unlock(&lock);
 }
 
 void fuse_direct(bool direct)

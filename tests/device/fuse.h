@@ -23,6 +23,13 @@ void fuse_release(void);
 /** fuse_let_go - what is held is answered now, what comes is held again */
 void fuse_let_go(void);
 
+/**
+ * fuse_ask_attr - whether the next mount has the kernel ask for the attributes at each check of a
+ * permission; and fuse_hold_attr - that is not answered before fuse_stop()
+ */
+void fuse_ask_attr(bool ask);
+void fuse_hold_attr(void);
+
 /** fuse_direct - whether files that are opened from now on are read past the page cache */
 void fuse_direct(bool direct);
 

@@ -46,7 +46,8 @@
 /*
  * With CACHED (else -EINVAL): a miss starts no I/O at all. This is a page-cache
  * oracle, so it is given where mincore(2) would be: to the owner of the inode,
- * to who may write it, or with CAP_FOWNER; others get -EPERM.
+ * to who may write it, or with CAP_FOWNER; others get -EPERM, or -EAGAIN where only
+ * a server could tell.
  */
 #define NBREAD_SQE_NOIO (1U << 2)
 /* Straight to a worker, without a try in the call. Excludes CACHED (-EINVAL). */
@@ -72,7 +73,8 @@
  * and finish it, so that the caller never waits in a file system for a miss.
  * Resident bytes of files that are else read by a worker alone (FUSE, NFS, 9p) are
  * read in the call too, by the file's own read, which may ask the server whether
- * they are still current; so not with CACHED, which never waits. A CACHED miss starts
+ * they are still current; so not with CACHED, which never waits, and not with SQTHREAD,
+ * whose thread serves others too. A CACHED miss starts
  * no readahead on such a ring: a READ, which costs the caller no more, does. Exception: for
  * a caller who may not use NOIO on the file a miss does start readahead in the call; where
  * that is impossible the page cache is not looked at for him.
