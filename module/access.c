@@ -298,15 +298,18 @@ void nb_file_known(struct nb_file *nf, const struct nb_ctx *ctx, struct file *fi
  */
 static bool asks_server(const struct nb_file *nf)
 {
-	if (nb_fm_is_bdev(nf->row) || nb_is_stacked(nf->file))
+	if (nb_fm_is_bdev(nf->row))
 		return true;
+	if (nb_is_stacked(nf->file))
+		return !nb_stacked_is_local(nf->file);
 	return !nb_is_local(nf->row, file_inode(nf->file)) && !nb_file_may_park(nf->file);
 }
 
 /**
  * nb_file_noio() - may this caller ask with NOIO?
  * @nf: a file that is not refused
- * @may_wait: for a server, too, and in a thread that nobody can kill
+ * @may_wait: for a server, too; else for a disk of this machine at most, and not in a thread
+ *	whose rings wait for nothing (SQWQ)
  *
  * The answer holds for the HIT flag of this call too.
  * Return: 0, -EPERM, or -EAGAIN: that is not known without a wait.
@@ -317,7 +320,9 @@ int nb_file_noio(struct nb_file *nf, bool may_wait)
 
 	if (nf->oracle)
 		return 0;
-	ret = nb_file_oracle(nf->file, may_wait || !(nb_is_sq_thread() || asks_server(nf)));
+	if (!may_wait)
+		may_wait = !asks_server(nf) && !(nf->sqwq && nb_is_sq_thread());
+	ret = nb_file_oracle(nf->file, may_wait);
 	if (ret)
 		return ret == -ECHILD ? -EAGAIN : ret;
 	nf->oracle = true;

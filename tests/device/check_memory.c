@@ -86,7 +86,8 @@ START_TEST(a_worker_faults_in_no_more_of_the_buffer_than_the_file_fills)
 	struct nbread ring;
 
 	ck_assert_ptr_ne(buf, MAP_FAILED);
-	ck_assert_int_eq(madvise(buf, BUF, MADV_NOHUGEPAGE), 0);
+	/* PREEMPT_RT has none, and says -EINVAL. */
+	madvise(buf, BUF, MADV_NOHUGEPAGE);
 	dev_ring(&ring, 8);
 	dev_prep(&ring, fd, buf, BUF, 0, NBREAD_SQE_ASYNC, 1);
 	dev_submit(&ring, 1);

@@ -46,8 +46,8 @@
 /*
  * With CACHED (else -EINVAL): a miss starts no I/O at all. This is a page-cache
  * oracle, so it is given where mincore(2) would be: to the owner of the inode,
- * to who may write it, or with CAP_FOWNER; others get -EPERM, or -EAGAIN where only
- * a server could tell.
+ * to who may write it, or with CAP_FOWNER; others get -EPERM, or -EAGAIN where that
+ * is not known without a wait: for a server, or in the thread of a ring with SQWQ.
  */
 #define NBREAD_SQE_NOIO (1U << 2)
 /* Straight to a worker, without a try in the call. Excludes CACHED (-EINVAL). */
@@ -446,8 +446,8 @@ struct nbread_cancel {
  * @resv:	must be 0
  *
  * -EBADF when fd is not open; a refused file is no error of the call. On a ring with SQWQ
- * no miss parks, and resident bytes of FUSE, NFS and 9p are answered; before SETUP it
- * is told as for a ring without.
+ * no miss parks, and without SQTHREAD resident bytes of FUSE, NFS and 9p are answered;
+ * before SETUP it is told as for a ring without.
  */
 struct nbread_file_info {
 	__s32 fd;
