@@ -6,12 +6,13 @@
  *
  * KIND is one of tests/vm/kind, made on a null_blk that takes 10 ms a read. Reads cold
  * pages at random, 4 KiB each, one at a time and 32 at a time; then CACHED resident ones.
- * Prints the throughputs, how long the calls that submitted took, and two TAP lines: one in
- * a thousand of those calls slept at most (with PREEMPT_RT one in fifty, since a task sleeps
- * there for a spin lock too), no cached read needs a worker. Times are no
- * criterion, since an emulated CPU on a busy machine has no say in them; with NBREAD_STRICT
- * set two more lines are: depth 32 reads at least eight times as much as depth 1, and 99.9
- * in a hundred of those calls end within a tenth of the device's latency.
+ * Prints the throughputs, how long the calls that submitted took, and two TAP lines: one in a
+ * thousand of those calls slept at most (with PREEMPT_RT one in fifty, since a task sleeps
+ * there for a spin lock too), no cached read needs a worker. Times are no criterion, since an
+ * emulated CPU on a busy machine has no say in them; with NBREAD_STRICT set (for 'tests/vm/run
+ * --icount', where time is instructions) two more lines are: depth 32 reads at least eight
+ * times as much as depth 1, and 99.9 in a hundred of those calls end within a tenth of the
+ * device's latency.
  * Exit status: 0 passed, or skipped since this kernel does not have KIND; 1 not.
  */
 #include <errno.h>
