@@ -34,8 +34,8 @@
 
 /*
  * A folio of the page cache with a reference, or NULL. Until 6.4 (66dabbb65d67) a miss was NULL.
- * From 6.14 on a look without FGP_DONTCACHE would keep a folio that another program's
- * RWF_DONTCACHE lets go of after use.
+ * From 6.14 ("mm: add FGP_DONTCACHE folio creation flag") a look without that flag would keep
+ * a folio that another program's RWF_DONTCACHE lets go of after use.
  */
 #ifndef FGP_DONTCACHE
 #define FGP_DONTCACHE 0
