@@ -82,7 +82,7 @@ struct nb_user;
  * struct nb_ring - the memory shared with the program, and the kernel's own copies
  * @pages:	the memory, charged to the memory cgroup of who set it up
  * @base:	the same, mapped for the kernel
- * @sq_head:	next SQE to take; the truth, the shared word is only published
+ * @sq_head:	next SQE to take; the truth: the shared word, stored just before it, is only shown
  * @cq_tail:	next CQE to write; likewise
  * @cq_shown:	the tail as it was last published; may be read without a lock
  *

@@ -16,6 +16,7 @@
  * | written by | word    | store here                  | read by | load there              |
  * | program    | SQ tail | release, nbread_submit     | kernel  | acquire in nb_ring_sq_ready |
  * | kernel     | SQ head | release in nb_ring_take     | program | acquire, sq_space_left  |
+ * | kernel     | sq_head | release in nb_ring_take     | kernel  | acquire in nb_ring_sq_is_full |
  * | kernel     | CQ tail | release in nb_ring_publish  | program | acquire, cq_ready/peek  |
  * | program    | CQ head | release, nbread_cq_advance  | kernel  | acquire in nb_ring_cq_ready |
  * | kernel     | flags   | plain, then a full barrier (sqthread.c) | program | plain, after one |
@@ -194,7 +195,10 @@ bool nb_ring_sq_is_empty(const struct nb_ring *ring)
 /* Another: must the program wait before it adds an entry? */
 bool nb_ring_sq_is_full(const struct nb_ring *ring)
 {
-	return READ_ONCE(shared(ring)->sq_tail) - READ_ONCE(ring->sq_head) > ring->sq_mask;
+	/* Pairs with nb_ring_take(): the program sees this head, too. */
+	u32 head = smp_load_acquire(&ring->sq_head);
+
+	return READ_ONCE(shared(ring)->sq_tail) - head > ring->sq_mask;
 }
 
 /**
@@ -243,9 +247,12 @@ int nb_ring_cq_ready(const struct nb_ring *ring, u32 *nr)
 /* Take @nr SQEs: their slots are the program's again. */
 void nb_ring_take(struct nb_ring *ring, u32 nr)
 {
-	WRITE_ONCE(ring->sq_head, ring->sq_head + nr);
+	u32 head = ring->sq_head + nr;
+
 	/* Pairs with the program's acquire of SQ head: the SQEs were read before. */
-	smp_store_release(&shared(ring)->sq_head, ring->sq_head);
+	smp_store_release(&shared(ring)->sq_head, head);
+	/* Pairs with nb_ring_sq_is_full(): whom that tells of room finds it. */
+	smp_store_release(&ring->sq_head, head);
 }
 
 /* Write CQEs into slots that were reserved, and show them. nb_ctx.cq_lock is held. */
