@@ -19,6 +19,7 @@
 #define MAX_RUNS 32
 #define MAX_ENGINES 32
 #define MAX_JOBS 8
+#define ONE_FILE (64u << 20) /* what a workload of one file reads */
 
 /** struct op - one read */
 struct op {
@@ -55,6 +56,7 @@ struct job {
 	unsigned int depth;
 	bool cold;
 	bool verify;
+	bool once; /* a stream with an end does not start over: it ends when the ops do */
 	unsigned char *mem; /* of all buffers, page-aligned */
 	struct op *done[MAX_DEPTH];
 	unsigned int nr_done;
@@ -79,10 +81,8 @@ struct job {
 #define E_SYNC (1u << 0)
 /* Misses are not served. */
 #define E_CACHED_ONLY (1u << 1)
-/* Its thread polls, and wants a CPU of its own. */
-#define E_POLLS (1u << 2)
 /* Counts what was answered in the call. */
-#define E_TELLS_HITS (1u << 3)
+#define E_TELLS_HITS (1u << 2)
 
 /**
  * struct engine - a way to read
@@ -147,7 +147,7 @@ void files_close(struct files *f);
 void plan_order(unsigned int *order, unsigned int n, uint64_t seed);
 /* ops of @len in the files; the same for the same @seed. */
 void plan_random(struct op *op, unsigned int n, const struct files *f, uint32_t len, uint64_t seed);
-/* Each block of the one file once; run @turn goes on where the one before ended. */
+/* Each block of the one file once, at random; run @turn goes on where the one before ended. */
 void plan_once(struct op *op, unsigned int n, const struct files *f, uint32_t len,
 	       unsigned int turn);
 void plan_sequence(struct op *op, unsigned int n, const struct files *f, uint32_t len);
@@ -161,9 +161,10 @@ void job_buffers(struct job *j);
 int drive_batches(struct job *j);
 /*
  * Keeps depth reads in flight, until all ops ended; or, with @until, starts over with them
- * until that point of now_ns(). @split: submits and waits in two calls, for submit_max.
+ * until that point of now_ns(), which a job that does not start over may bring forward.
+ * @split: submits and waits in two calls, for submit_max.
  */
-int drive_stream(struct job *j, uint64_t until, bool split);
+int drive_stream(struct job *j, _Atomic uint64_t *until, bool split);
 int job_open(struct job *j);
 void job_close(struct job *j);
 
@@ -186,21 +187,20 @@ struct figures;
 
 /** struct take - what a run took */
 struct take {
-	uint64_t ns, cpu, machine, switches;
-	uint64_t all_switches; /* of the machine, where that was asked for */
+	uint64_t ns, cpu, switches;
+	uint64_t machine, all_switches; /* of the machine, where that was asked for */
 };
 
-/* @machine: also what all tasks of the machine took, which costs a moment. */
+/* @machine: also what all tasks of the machine took, and their switches, which costs a moment. */
 void take_begin(struct take *t, bool machine);
 void take_end(struct take *t, bool machine);
 
 /* One cell; f[]: of each engine of it, from shared_memory(). */
 void measure(const struct cell *c, struct figures *f);
 /* The same, written out. Return: as report_refused(). */
-/** measure_steady - the reads of the first engine again and again, see the top of main.c */
-int measure_steady(const struct cell *c, const char *prefix);
-
 bool measure_and_report(const struct cell *c);
+/* The reads of the first engine again and again, see the top of main.c. */
+int measure_steady(const struct cell *c, const char *prefix);
 
 /* switch.c: of one switch from a task to another, on one CPU. */
 double switch_ns(void);
@@ -264,6 +264,7 @@ enum metric {
 /** struct figures - what the runs of one engine came to */
 struct figures {
 	unsigned int runs;
+	unsigned int ops; /* of the last run of a span of time */
 	const char *why; /* it is not reported */
 	char text[160];
 	unsigned int n[NR_METRICS];

@@ -70,6 +70,26 @@ uint64_t machine_switches(void)
 	return n;
 }
 
+void take_begin(struct take *t, bool machine)
+{
+	t->machine = machine ? machine_cpu_ns() : 0;
+	if (machine)
+		t->all_switches = machine_switches();
+	t->switches = context_switches();
+	t->cpu = process_cpu_ns();
+	t->ns = now_ns();
+}
+
+void take_end(struct take *t, bool machine)
+{
+	t->ns = now_ns() - t->ns;
+	t->cpu = process_cpu_ns() - t->cpu;
+	t->switches = context_switches() - t->switches;
+	if (machine)
+		t->all_switches = machine_switches() - t->all_switches;
+	t->machine = machine && t->machine ? machine_cpu_ns() - t->machine : 0;
+}
+
 /* A loop of a known number of instructions tells; the quickest of some, since interrupts come in. */
 bool clock_counts_instructions(void)
 {

@@ -161,8 +161,8 @@ const struct engine engine_nbread_try = { "nbread_try", E_CACHED_ONLY, open_plai
 const struct engine engine_nbread_fixed = { "nbread_fixed", E_TELLS_HITS, open_fixed, run,
 					    close_ring };
 
-const struct engine engine_nbread_sqthread = { "nbread_sqthread", E_POLLS | E_TELLS_HITS,
-					       open_sqthread, run, close_ring };
+const struct engine engine_nbread_sqthread = { "nbread_sqthread", E_TELLS_HITS, open_sqthread, run,
+					       close_ring };
 
 const struct engine engine_nbread_sqwq = { "nbread_sqwq", E_TELLS_HITS, open_sqwq, run,
 					   close_ring };

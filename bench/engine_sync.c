@@ -72,8 +72,8 @@ static int open_mmap(struct job *j)
 			return -1;
 		}
 		/* Mapped memory has an advice of its own. */
-		if (j->cold && f->random)
-			madvise(map[i], f->size, MADV_RANDOM);
+		if (j->cold)
+			madvise(map[i], f->size, f->random ? MADV_RANDOM : MADV_SEQUENTIAL);
 	}
 	j->priv = map;
 	return 0;

@@ -7,11 +7,12 @@
  *	--workload W	cached_random (default), cold_random, cold_sequential or mix
  *	--size N,...	bytes of a read; default 4096. The mix has its own sizes and depths
  *	--depth N,...	reads in flight; default 32
- *	--files N,...	files they are in (cached_random only); default 1
- *	--threads N	that submit, each on its own CPU (cached_random only); default 1
+ *	--files N,...	files they are in (of cached_random alone); default 1
+ *	--threads N	that submit, each on its own CPU (of cached_random alone); default 1
  *	--engine E,...	default: all that serve the workload; '-E': not this one
  *	--runs N	of each engine; default 5
- *	--ops N		reads of a run; mix: milliseconds of a run
+ *	--ops N		reads of a run, of cold ones no more than the file has; mix: milliseconds
+ *			of a run at most
  *	--switches	of cached_random: also the switches of the whole machine, and the
  *			instructions without them
  *	--where DIR	a folder of the file system to read from, or a block device
@@ -125,6 +126,17 @@ static const char *about(const struct cell *c)
 	return text;
 }
 
+/* Whole batches; of what is read once no more than there is. */
+static unsigned int ops_of(const struct cell *c, unsigned int wanted)
+{
+	unsigned int n = wanted ? wanted : usual_ops(c);
+
+	n = (n + c->depth - 1) / c->depth * c->depth;
+	if (cold(c) && strcmp(c->workload, "mix") && n > ONE_FILE / c->len)
+		n = ONE_FILE / c->len;
+	return n;
+}
+
 /* One cell after the other. */
 static bool measure_all(struct cell *c, const struct list *size, const struct list *depth,
 			const struct list *files, unsigned int ops)
@@ -141,9 +153,7 @@ static bool measure_all(struct cell *c, const struct list *size, const struct li
 				c->depth = depth->v[d];
 				if (c->len > MAX_LEN || c->depth > MAX_DEPTH)
 					usage("too long or too deep for", c->workload);
-				c->ops = ops ? ops : usual_ops(c);
-				/* Whole batches. */
-				c->ops = (c->ops + c->depth - 1) / c->depth * c->depth;
+				c->ops = ops_of(c, ops);
 				began = now_ns();
 				sound &= strcmp(c->workload, "mix") ? measure_and_report(c) :
 								      measure_mix(c);
@@ -238,13 +248,14 @@ int main(int argc, char **argv)
 		usage("no such workload:", c.workload);
 	if (!strcmp(c.workload, "mix"))
 		size = depth = files = (struct list){ 1, { 1 } }; /* of its own */
+	else if (cold(&c) && (c.threads > 1 || files.n > 1 || files.v[0] > 1))
+		usage("--threads and --files are of cached_random, not of", c.workload);
 	choose(&c, names);
 	if (steady) {
 		c.len = size.v[0];
 		c.depth = depth.v[0];
 		c.nr_files = files.v[0];
-		c.ops = ops ? ops : usual_ops(&c);
-		c.ops = (c.ops + c.depth - 1) / c.depth * c.depth;
+		c.ops = ops_of(&c, ops);
 		return measure_steady(&c, steady) ? 1 : 0;
 	}
 	emit_open(out);

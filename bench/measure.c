@@ -20,29 +20,12 @@
 
 #include "nbtest.h"
 
-#define ONE_FILE (64u << 20)
 #define EACH_FILE (64u << 10)
 #define VERIFIED 256
 
 static bool counted; /* is 1 ns one instruction? */
 static struct job job[MAX_JOBS];
 static pthread_barrier_t start;
-
-void take_begin(struct take *t, bool machine)
-{
-	t->machine = machine ? machine_cpu_ns() : 0;
-	t->switches = context_switches();
-	t->cpu = process_cpu_ns();
-	t->ns = now_ns();
-}
-
-void take_end(struct take *t, bool machine)
-{
-	t->ns = now_ns() - t->ns;
-	t->cpu = process_cpu_ns() - t->cpu;
-	t->switches = context_switches() - t->switches;
-	t->machine = machine && t->machine ? machine_cpu_ns() - t->machine : 0;
-}
 
 /*
  * What is left of a read if the switches are taken off, each at what one costs by itself.
@@ -52,7 +35,6 @@ static void note_switches(const struct take *t, double ops, struct figures *f)
 {
 	double each = switch_ns();
 
-	figure(f, MACHINE_SWITCHES, (double)t->all_switches);
 	figure(f, SWITCH_NS, each);
 	if (counted)
 		figure(f, SWITCHLESS_INSNS_PER_OP,
@@ -72,6 +54,8 @@ static void note(const struct cell *c, const struct take *t, struct figures *f)
 	if (t->machine)
 		figure(f, MACHINE_CPU_NS_PER_OP, (double)t->machine / ops);
 	figure(f, CONTEXT_SWITCHES, (double)t->switches);
+	if (c->threads == 1 && (c->switches || job[0].cold))
+		figure(f, MACHINE_SWITCHES, (double)t->all_switches);
 	if (c->switches && c->threads == 1 && !job[0].cold)
 		note_switches(t, ops, f);
 	figure(f, BANDWIDTH_KIB_S, ops * c->len / 1024 * 1e9 / (double)t->ns);
@@ -105,8 +89,10 @@ static void *job_thread(void *arg)
 	/* Here, since some rings belong to the thread that made them. */
 	ret = job_open(j);
 	opened = !ret;
+	j->verify = opened;
 	if (opened)
 		ret = warm_up(j);
+	j->verify = false;
 	pthread_barrier_wait(&start); /* the clock is started */
 	pthread_barrier_wait(&start);
 	if (!ret)
@@ -253,7 +239,7 @@ static void one_run(const struct turn *t)
 {
 	const struct cell *c = t->cell;
 	struct figures *f = t->figures;
-	struct take took;
+	struct take took = { 0 };
 	int ret;
 
 	ret = t->nr ? 0 : passes(c, f);

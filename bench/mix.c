@@ -8,8 +8,9 @@
  *	f2	random, each block once, not cached
  *	f3	sequential, not cached
  *
- * A run is a span of time, at the end of which each counts what it has. 'Hits' are the reads
- * of f1 whose block was resident before the run, for every engine alike.
+ * A run is a span of time, at the end of which each counts what it has; it ends early when all
+ * of f2 or f3 has been read, since a second time it would be cached. 'Hits' are the reads of f1
+ * whose block was resident before the run, for every engine alike.
  */
 #include "bench.h"
 
@@ -34,7 +35,7 @@ static struct {
 	uint64_t size;
 	unsigned int depth;
 } const way[WAYS] = {
-	/* The sizes tell the files apart; plan_once() wants a power of two. */
+	/* The sizes tell the files apart. */
 	{ "mix_f1", 254u << 20, 32 },
 	{ "mix_f2", 128u << 20, 32 },
 	{ "mix_f3", 127u << 20, 1 },
@@ -43,7 +44,7 @@ static struct {
 static struct files file[WAYS];
 static struct job job[WAYS];
 static pthread_barrier_t start;
-static uint64_t until;
+static _Atomic uint64_t until;
 
 static void *way_thread(void *arg)
 {
@@ -54,7 +55,8 @@ static void *way_thread(void *arg)
 	pthread_barrier_wait(&start); /* the clock is started */
 	pthread_barrier_wait(&start);
 	if (!ret)
-		ret = drive_stream(j, until, false);
+		ret = drive_stream(j, &until, false);
+	pthread_barrier_wait(&start);
 	if (opened)
 		job_close(j);
 	return (void *)ret;
@@ -75,7 +77,7 @@ static void prepare(void)
 		files_evict(&file[i]);
 		job_buffers(&job[i]);
 	}
-	for (i = 0; i < OPS; i++) {
+	for (i = 0; i < job[0].nr_ops; i++) {
 		op = &job[0].ops[i];
 		if (!op->hot || seen[op->off / LEN]++)
 			continue;
@@ -86,9 +88,11 @@ static void prepare(void)
 	free(buf);
 }
 
-static int run(const struct engine *e, uint64_t span, struct take *t, struct figures *f)
+/* @span: how long it may take, and how long it took. */
+static int run(const struct engine *e, uint64_t *span, struct take *t, struct figures *f)
 {
 	pthread_t thread[WAYS];
+	uint64_t began;
 	unsigned int i;
 	int bad = 0;
 	void *ret;
@@ -102,8 +106,12 @@ static int run(const struct engine *e, uint64_t span, struct take *t, struct fig
 	}
 	pthread_barrier_wait(&start);
 	take_begin(t, true);
-	until = now_ns() + span;
+	began = now_ns();
+	until = began + *span;
 	pthread_barrier_wait(&start);
+	pthread_barrier_wait(&start);
+	take_end(t, true);
+	*span = until - began;
 	for (i = 0; i < WAYS; i++) {
 		pthread_join(thread[i], &ret);
 		if (!ret)
@@ -111,7 +119,6 @@ static int run(const struct engine *e, uint64_t span, struct take *t, struct fig
 		bad = -1;
 		refuse(f, &job[i]);
 	}
-	take_end(t, true);
 	pthread_barrier_destroy(&start);
 	return bad;
 }
@@ -124,11 +131,13 @@ static void note(const struct take *t, uint64_t span, struct figures *f)
 
 	for (i = 0; i < WAYS; i++) {
 		f[i].runs++;
+		f[i].ops = (unsigned int)job[i].nr_ended;
 		figure(&f[i], OPS_PER_S, (double)job[i].nr_ended / s);
 		figure(&f[i], BANDWIDTH_KIB_S, (double)job[i].nr_ended * LEN / 1024 / s);
 		/* These two are of the whole program. */
 		figure(&f[i], CPU_NS_PER_OP, (double)t->cpu / (double)all);
 		figure(&f[i], CONTEXT_SWITCHES, (double)t->switches);
+		figure(&f[i], MACHINE_SWITCHES, (double)t->all_switches);
 		if (t->machine)
 			figure(&f[i], MACHINE_CPU_NS_PER_OP, (double)t->machine / (double)all);
 		if (job[i].e->flags & E_TELLS_HITS)
@@ -143,7 +152,7 @@ static void note(const struct take *t, uint64_t span, struct figures *f)
 
 static void one_run(const struct turn *t)
 {
-	uint64_t span = t->cell->ops * UINT64_C(1000000);
+	uint64_t span = t->cell->ops * UINT64_C(1000000), verify = VERIFY_NS;
 	struct take took;
 	unsigned int i;
 	int ret = 0;
@@ -151,35 +160,37 @@ static void one_run(const struct turn *t)
 	if (!t->nr) {
 		for (i = 0; i < WAYS; i++)
 			job[i].verify = true;
-		ret = run(t->engine, VERIFY_NS, &took, t->figures);
+		ret = run(t->engine, &verify, &took, t->figures);
 		for (i = 0; i < WAYS; i++)
 			job[i].verify = false;
 	}
-	if (!ret && !run(t->engine, span, &took, t->figures))
+	if (!ret && !run(t->engine, &span, &took, t->figures))
 		note(&took, span, t->figures);
 }
 
 static void open_ways(const struct cell *c)
 {
-	unsigned int i;
+	unsigned int i, n;
 
 	for (i = 0; i < WAYS; i++) {
+		n = i ? (unsigned int)(way[i].size / LEN) : OPS;
 		files_open(&file[i], c->where, 1, way[i].size);
 		files_advise(&file[i], i == 2);
 		job[i] = (struct job){ .files = &file[i],
 				       .depth = way[i].depth,
 				       .cold = true,
-				       .nr_ops = OPS,
+				       .once = i > 0,
+				       .nr_ops = n,
 				       .mem = job[i].mem,
-				       .ops = shared_memory(OPS * sizeof(struct op)),
-				       .lat = calloc(OPS, sizeof(uint32_t)),
-				       .hit_lat = calloc(OPS, sizeof(uint32_t)) };
+				       .ops = shared_memory(n * sizeof(struct op)),
+				       .lat = calloc(n, sizeof(uint32_t)),
+				       .hit_lat = calloc(n, sizeof(uint32_t)) };
 		if (!job[i].lat || !job[i].hit_lat)
 			nbtest_fatal("bench: no memory");
 	}
 	plan_zipf(job[0].ops, OPS, &file[0], LEN, 1, THETA, SHARE);
-	plan_once(job[1].ops, OPS, &file[1], LEN, 0);
-	plan_sequence(job[2].ops, OPS, &file[2], LEN);
+	plan_once(job[1].ops, job[1].nr_ops, &file[1], LEN, 0);
+	plan_sequence(job[2].ops, job[2].nr_ops, &file[2], LEN);
 }
 
 bool measure_mix(const struct cell *c)
@@ -187,15 +198,16 @@ bool measure_mix(const struct cell *c)
 	struct figures(*f)[WAYS] = shared_memory(c->nr_engines * sizeof(*f));
 	struct figures *first = calloc(c->nr_engines, sizeof(*first));
 	struct cell of = *c;
-	unsigned int i, k, turn;
+	unsigned int i, k, turn, order[MAX_ENGINES];
 	bool sound;
 
 	if (!first)
 		nbtest_fatal("bench: no memory");
 	open_ways(c);
 	for (turn = 0; turn < c->runs; turn++) {
+		plan_order(order, c->nr_engines, turn);
 		for (k = 0; k < c->nr_engines; k++) {
-			unsigned int at = (k + turn) % c->nr_engines;
+			unsigned int at = order[k];
 			struct turn t = { c, c->engines[at], turn, f[at] };
 
 			if (!f[at][0].why)
@@ -208,13 +220,12 @@ bool measure_mix(const struct cell *c)
 		for (i = 0; !first[k].why && i < WAYS; i++) {
 			of.len = LEN;
 			of.depth = way[i].depth;
-			emit(&of, way[i].name, c->engines[k], &f[k][i],
-			     (unsigned int)(figure_median(&f[k][i], OPS_PER_S) * c->ops / 1000));
+			emit(&of, way[i].name, c->engines[k], &f[k][i], f[k][i].ops);
 		}
 	}
 	sound = report_refused(c, first);
 	for (i = 0; i < WAYS; i++) {
-		munmap(job[i].ops, OPS * sizeof(struct op));
+		munmap(job[i].ops, job[i].nr_ops * sizeof(struct op));
 		free(job[i].lat);
 		free(job[i].hit_lat);
 		files_close(&file[i]);

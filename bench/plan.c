@@ -64,15 +64,17 @@ void plan_random(struct op *op, unsigned int n, const struct files *f, uint32_t 
 void plan_once(struct op *op, unsigned int n, const struct files *f, uint32_t len,
 	       unsigned int turn)
 {
-	uint64_t blocks = f->size / len;
+	unsigned int blocks = (unsigned int)(f->size / len);
+	unsigned int *order = calloc(blocks, sizeof(*order));
 	uint64_t at = (uint64_t)turn * n;
 	unsigned int i;
 
-	/* An odd multiplier is a permutation of a power of two. */
-	if (blocks & (blocks - 1))
-		nbtest_fatal("bench: %llu blocks are no power of two", (unsigned long long)blocks);
+	if (!order)
+		nbtest_fatal("bench: no memory");
+	plan_order(order, blocks, blocks);
 	for (i = 0; i < n; i++)
-		place(&op[i], f, 0, (at + i) * 2654435761u % blocks, len);
+		place(&op[i], f, 0, order[(at + i) % blocks], len);
+	free(order);
 }
 
 void plan_sequence(struct op *op, unsigned int n, const struct files *f, uint32_t len)

@@ -35,6 +35,7 @@ function get(key,    text)
 }
 
 # Best of the engines in a selector 'METRIC … E,E,…': the least, of a rate the most; "" if none.
+# absent: those of them that have no figure.
 function best(g, selector,    part, n, name, i, cell, v, most, found)
 {
 	n = split(selector, part, " ")
@@ -45,10 +46,12 @@ function best(g, selector,    part, n, name, i, cell, v, most, found)
 	for (i = 2; i < n; i++)
 		cell = cell " " part[i]
 	n = split(part[n], name, ",")
-	found = ""
+	found = absent = ""
 	for (i = 1; i <= n; i++) {
-		if (!((g, cell " " name[i]) in value))
+		if (!((g, cell " " name[i]) in value)) {
+			absent = absent " " name[i]
 			continue
+		}
 		v = value[g, cell " " name[i]] + 0
 		if (found == "" || (most ? v > found : v < found))
 			found = v
