@@ -10,6 +10,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+ifneq ($(words $(CURDIR)),1)
+$(error the project lies in '$(CURDIR)': make cannot take a path with blanks. Move the tree to a plain path)
+endif
 BUILD ?= $(CURDIR)/build
 override BUILD := $(abspath $(BUILD))
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -113,7 +116,7 @@ check-package: ## install, upgrade and purge the packages in fresh Debian roots,
 	+tests/package/check
 
 check-breakages: ## break the module on purpose, many ways, and see a named test turn red each time
-	scripts/setup build vm
+	scripts/setup build vm lint
 	+tests/break/run
 
 lint: ## sparse, W=1, checkpatch, clang-format, shellcheck, headers, licences, spelling

@@ -13,7 +13,7 @@ MACHINE_APT=${APT_CONFIG-}
 # own sources, so that whatever mirror or proxy this machine uses serves us too.
 source_line()
 {
-	local want=$1 kind='' uri release component key='' codename
+	local want=$1 kind='' uri release component key='' codename found='' rank best=0
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
 	[[ $want == *-security ]] && kind=-security
 	# shellcheck disable=SC2016 # apt-get replaces these, not the shell
@@ -22,18 +22,34 @@ source_line()
 		die "the kernels of $VM_SRC/kernels come from Debian's archive by apt-get, which this machine lacks. KERNEL=host tests with the machine's own kernel."
 	while IFS='|' read -r uri release component; do
 		[[ $component == main ]] || continue
+		# Others have a suite 'stable' too, and another distribution its own codename.
 		case $release in
-		"$want" | "$codename$kind" | stable"$kind" | testing"$kind" | oldstable"$kind") ;;
+		"$want") rank=3 ;;
+		"$codename$kind" | stable"$kind" | testing"$kind" | oldstable"$kind")
+			rank=1
+			[[ $uri != *debian* ]] || rank=2
+			;;
 		*) continue ;;
 		esac
+		((rank <= best)) || best=$rank found=$uri
+	done < <(env -u APT_CONFIG ${MACHINE_APT:+APT_CONFIG="$MACHINE_APT"} \
+		apt-get indextargets --format "$format" 'Created-By: Packages')
+	if [[ $found ]]; then
 		for key in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp} ''; do
 			[[ -e $key ]] && break
 		done
-		echo "deb ${key:+[signed-by=$key] }$uri $want main"
+		echo "deb ${key:+[signed-by=$key] }$found $want main"
 		return 0
-	done < <(env -u APT_CONFIG ${MACHINE_APT:+APT_CONFIG="$MACHINE_APT"} \
-		apt-get indextargets --format "$format" 'Created-By: Packages')
+	fi
 	die "no package source of this machine looks like the archive that has the suite '$want'. Add a line for Debian's${kind:+ security} archive to /etc/apt/sources.list.d, then run this again."
+}
+
+# local_fault SAID: whether that is of a fault of this machine's, not of the network. A network that
+# is down, or a portal in its place, makes apt say much.
+local_fault()
+{
+	! grep -qE 'Could not (resolve|connect)|Temporary failure|Unable to connect|timed out|connect \(|NODATA' <<<"$1" &&
+		grep -qE 'No space left|Disk quota|Read-only file system|Permission denied|NO_PUBKEY|is not signed' <<<"$1"
 }
 
 # apt_setup SUITE: an apt state of our own, with an empty dpkg status: the
@@ -61,6 +77,8 @@ apt_setup()
 		cat "$d/update.err" >&2
 		! grep -qE '404|does not have a Release file' "$d/update.err" ||
 			die "the archive has no suite '$1' (source: $line). Change $VM_SRC/kernels."
+		! local_fault "$(<"$d/update.err")" ||
+			die "apt-get could not keep or believe the lists of the suite '$1' (source: $line), for the reason above. Make room or rights below $VM, or install Debian's archive keyring, then run this again."
 		DIE_STATUS=$STATUS_OFFLINE die "apt-get could not read the suite '$1' (source: $line). Check the network and the machine's package sources, then run this again."
 	}
 }
@@ -75,8 +93,12 @@ apt_use()
 # apt_download PACKAGE...: into the current folder.
 apt_download()
 {
-	apt-get -qq download "$@" ||
-		DIE_STATUS=$STATUS_OFFLINE die "apt-get could not download: $*. Check the network, then run this again."
+	local said
+	! said=$(apt-get -qq download "$@" 2>&1) || return 0
+	printf '%s\n' "$said" >&2
+	! local_fault "$said" ||
+		die "apt-get could not keep what it downloads ($*), for the reason above. Make room or rights in $PWD, then run this again."
+	DIE_STATUS=$STATUS_OFFLINE die "apt-get could not download: $*. Check the network, then run this again."
 }
 
 # version_of PACKAGE
