@@ -51,6 +51,9 @@ void abi_end(struct abi *a);
 /** abi_ring - a ring, or the test fails; for tests that need nothing else */
 void abi_ring(struct raw *r, uint32_t sq_entries, uint32_t cq_entries);
 
+/** abi_await - until @cond holds, or the test fails */
+#define abi_await(cond) ck_assert_msg(nbtest_wait_until(cond, 60000), "not in time: %s", #cond)
+
 /** abi_query - what the module can do */
 struct nbread_query abi_query(void);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* CANCEL: reads that wait end at once, exactly once, and leave the buffer alone. */
+#include <pthread.h>
+
 #include "abi.h"
 
 Suite *check_cancel_suite(void);
@@ -195,12 +197,24 @@ START_TEST(cancelled_reads_give_their_cq_slots_back)
 }
 END_TEST
 
+static void *wait_for_one(void *ret)
+{
+	*(int *)ret = raw_enter(&ring, 0, 1);
+	return NULL;
+}
+
 START_TEST(a_cancelled_read_wakes_the_thread_that_waits)
 {
+	pthread_t thread;
+	int ret = -1;
+
 	ck_assert_int_eq(raw_enter_ns(&ring, 0, 0, 0), 0);
 	park(held, 2);
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one, &ret), 0);
+	abi_await(nbtest_fdinfo(ring.fd, "nbread-sleepers") == 1);
 	ck_assert_int_eq(cancel(100, 0, 0), 1);
-	ck_assert_int_eq(raw_enter(&ring, 0, 1), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(ret, 0);
 	ck_assert_int_eq(abi_next(&ring).res, -ECANCELED);
 }
 END_TEST

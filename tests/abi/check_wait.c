@@ -225,6 +225,7 @@ START_TEST(another_thread_may_submit_while_one_waits)
 
 	park(1);
 	ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one, &ret), 0);
+	abi_await(nbtest_fdinfo(ring.fd, "nbread-sleepers") == 1);
 	raw_sqe(&ring)->user_data = 42;
 	raw_publish(&ring);
 	ck_assert_int_eq(raw_enter(&ring, 1, 0), 1);

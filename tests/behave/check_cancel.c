@@ -276,9 +276,11 @@ START_TEST(a_read_that_a_worker_has_begun_at_its_deadline)
 	fd = behave_slow_file(KB(64), 9);
 	behave_ring_params(&ring, 8, &p);
 	behave_hold();
-	behave_prep(&ring, fd, buf, PG, 0, 0, 1)->deadline_ns = nbtest_now_ns() + 300 * MS;
+	behave_prep(&ring, fd, buf, PG, 0, 0, 1)->deadline_ns =
+		nbtest_now_ns() + 1500 * MS * nbtest_slow();
 	/* It is begun, or it waits no longer: this one shows the time has come. */
-	behave_prep(&ring, fd, buf + PG, PG, PG, 0, 2)->deadline_ns = nbtest_now_ns() + 400 * MS;
+	behave_prep(&ring, fd, buf + PG, PG, PG, 0, 2)->deadline_ns =
+		nbtest_now_ns() + 1600 * MS * nbtest_slow();
 	behave_submit(&ring, 2);
 	behave_held(1);
 	cqe = behave_next(&ring);

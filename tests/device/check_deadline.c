@@ -80,7 +80,7 @@ START_TEST(a_parked_read_ends_at_its_deadline)
 	uint64_t at;
 
 	begin(&h, 0, 0);
-	at = in_ms(200);
+	at = in_ms(200 * nbtest_slow());
 	prep(&h, 0, at, 0);
 	dev_submit(&h.ring, 1);
 	check_etime(&h, 0);
@@ -189,7 +189,8 @@ START_TEST(deadlines_come_in_their_order_whatever_the_order_of_submission)
 	struct held h;
 
 	begin(&h, 0, 0);
-	start = in_ms(300);
+	/* None may be over before all are submitted. */
+	start = in_ms(300 * nbtest_slow());
 	for (unsigned int i = 0; i < 8; i++)
 		prep(&h, order[i], start + order[i] * 20 * MS, 0);
 	dev_submit(&h.ring, 8);
@@ -208,7 +209,7 @@ START_TEST(a_read_that_was_cancelled_has_no_deadline_any_more)
 
 	begin(&h, 0, 0);
 	for (unsigned int i = 0; i < 8; i++)
-		prep(&h, i, in_ms(i < 4 ? 300 : 600), 0);
+		prep(&h, i, in_ms((i < 4 ? 600 : 900) * nbtest_slow()), 0);
 	dev_submit(&h.ring, 8);
 	for (unsigned int i = 0; i < 4; i++) {
 		ck_assert_int_eq(nbread_cancel64(&h.ring, i, 0), 1);
@@ -259,7 +260,7 @@ START_TEST(a_read_that_is_ready_but_not_run_ends_at_its_deadline)
 	struct held h;
 
 	begin(&h, 0, 0);
-	prep(&h, 0, in_ms(1500), 0);
+	prep(&h, 0, in_ms(1500 * nbtest_slow()), 0);
 	prep(&h, 1, FOREVER, 0);
 	dev_submit(&h.ring, 2);
 	dev_release(h.fs);
@@ -279,12 +280,12 @@ START_TEST(a_queued_read_ends_at_its_deadline_and_a_begun_one_does_not)
 	struct held h;
 
 	begin(&h, 0, 1);
-	prep(&h, 0, in_ms(500), NBREAD_SQE_ASYNC);
+	prep(&h, 0, in_ms(1500 * nbtest_slow()), NBREAD_SQE_ASYNC);
 	dev_submit(&h.ring, 1);
 	/* The only worker has it, and so the next one waits for that. */
 	dev_await(dev_held(h.fs) == 1);
 	prep(&h, 1, in_ms(100), NBREAD_SQE_ASYNC);
-	prep(&h, 2, in_ms(700), NBREAD_SQE_ASYNC);
+	prep(&h, 2, in_ms(1700 * nbtest_slow()), NBREAD_SQE_ASYNC);
 	dev_submit(&h.ring, 2);
 	check_etime(&h, 1);
 	check_etime(&h, 2);

@@ -30,8 +30,10 @@ START_TEST(a_read_of_a_bad_sector_ends_with_one_eio_each_time)
 	int fd = broken_file(fs);
 	unsigned char *buf = dev_buf(KB(64));
 	struct nbread ring;
+	uint64_t asked;
 
 	dev_ring(&ring, 64);
+	asked = dev_reads(fs);
 	ck_assert_int_eq(pread(fd, buf, PG, BAD), -1);
 	ck_assert_int_eq(errno, EIO);
 	for (int i = 0; i < 20; i++) {
@@ -47,6 +49,8 @@ START_TEST(a_read_of_a_bad_sector_ends_with_one_eio_each_time)
 	dev_check_none(&ring);
 	dev_check_same(buf, KB(64), 0xa5);
 	ck_assert_uint_eq(dev_fdinfo(&ring, "nbread-inflight"), 0);
+	/* Each READ asks for its page, and a worker once more, by some requests at most. */
+	ck_assert_uint_le(dev_reads(fs) - asked, 10 * (20 + 32));
 	dev_release(fs);
 	nbread_queue_exit(&ring);
 }

@@ -82,17 +82,18 @@ START_TEST(a_read_over_large_folios_is_a_hit_at_any_offset)
 	/* Sequential reads after the first give xfs folios of many pages. */
 	int fd = dev_cold_file(dev_fs(_i), MB(2), 1);
 	unsigned char *buf = dev_buf(MB(2) + 64);
+	struct nbread_cqe cqe;
 	struct nbread ring;
 
 	dev_ring(&ring, 8);
 	nbtest_warm(dev_reopen(fd, O_RDONLY));
 	for (size_t off = 100; off + 512 <= MB(2); off += 4096 + 512) {
-		struct nbread_cqe cqe = dev_read(&ring, fd, buf, 512, off, NBREAD_SQE_CACHED);
-
+		cqe = dev_read(&ring, fd, buf, 512, off, NBREAD_SQE_CACHED);
 		check_hit(cqe.res, cqe.flags, 512);
 		check_answer(buf, off, 512);
 	}
-	check_hit(dev_read(&ring, fd, buf, MB(2), 0, 0).res, NBREAD_CQE_HIT, MB(2));
+	cqe = dev_read(&ring, fd, buf, MB(2), 0, 0);
+	check_hit(cqe.res, cqe.flags, MB(2));
 	check_answer(buf, 0, MB(2));
 	nbread_queue_exit(&ring);
 }

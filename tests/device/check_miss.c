@@ -40,6 +40,15 @@ static void count_threads(unsigned int *ours, unsigned int *all)
 	ck_assert_int_eq(sscanf(text, "%*f %*f %*f %*u/%u", all), 1);
 }
 
+#define NULL_MNT "/run/nbt-null"
+
+/* 80 us a read; a test that failed may have left one mounted. */
+static const char *null_disk(unsigned int megabytes)
+{
+	fs_umount_quiet(NULL_MNT);
+	return null_blk(megabytes, 80000);
+}
+
 /* A permutation of the file's pages */
 static size_t nth_page(size_t n)
 {
@@ -48,8 +57,8 @@ static size_t nth_page(size_t n)
 
 START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_switch)
 {
-	const char *dev = null_blk(512, 80000);
-	struct dev_fs fs = { "ext4", "", "", "/run/nbt-null" };
+	const char *dev;
+	struct dev_fs fs = { "ext4", "", "", NULL_MNT };
 	unsigned int ours, all, ours_now, all_now, most = 0, waited = 0;
 	unsigned char *buf = dev_buf(DEPTH * PG);
 	size_t next = 0, done = 0, page[DEPTH];
@@ -58,6 +67,7 @@ START_TEST(cold_random_reads_at_depth_32_need_no_worker_and_hardly_a_context_swi
 	long switches;
 	int fd;
 
+	dev = null_disk(512);
 	fs_make("ext4", dev);
 	fs_mount("ext4", dev, fs.mnt, NULL);
 	fd = dev_cold_file(&fs, MB(COLD_MB), 5);
@@ -174,7 +184,7 @@ static const struct {
 START_TEST(row_of_misses)
 {
 	const size_t len = rows_of_misses[_i].len;
-	struct dev_fs fs = { "ext4", "", "", "/run/nbt-null" };
+	struct dev_fs fs = { "ext4", "", "", NULL_MNT };
 	unsigned long reads, merged, reads_now, merged_now;
 	unsigned char *buf = dev_buf(DEPTH * len);
 	size_t hit = rows_of_misses[_i].hit ? DEPTH / 2 : DEPTH;
@@ -182,9 +192,10 @@ START_TEST(row_of_misses)
 	const char *dev;
 	int fd;
 
+	nbtest_row(rows_of_misses[_i].name);
 	if (!has_plugs())
 		nbtest_skip("a real-time kernel older than 6.7: reads go to the disk one by one");
-	dev = null_blk(256, 80000);
+	dev = null_disk(256);
 	fs_make("ext4", dev);
 	/* A scheduler would hold the first two for a moment, and might join them. */
 	ck_assert_int_eq(nbtest_write_text(DISK "queue/scheduler", "none"), 0);

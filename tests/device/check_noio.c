@@ -12,17 +12,21 @@
 #define MISSES 5000 /* of each kind */
 #define BATCH 50
 
-static const char *const atimes[] = { "strictatime", "relatime", "noatime" };
+/* noatime wins over the others, and strictatime alone takes it back. */
+static const char *const atimes[] = { "noatime,nolazytime", "strictatime,nolazytime",
+				      "strictatime,lazytime", "relatime,nolazytime" };
 
-/* _i: file system * 3 + atime mode; the block device has only one */
-#define NR_MOUNTS (DEV_BDEV * 3 + 1)
+#define MODES NBTEST_ARRAY_SIZE(atimes)
+
+/* _i: file system * MODES + atime mode; the block device has only one */
+#define NR_MOUNTS ((int)(DEV_BDEV * MODES + 1))
 
 static const struct dev_fs *mounted(int i)
 {
-	const struct dev_fs *fs = dev_fs(i / 3);
+	const struct dev_fs *fs = dev_fs(i / (int)MODES);
 
 	if (fs->mnt[0])
-		fs_remount(fs->mnt, atimes[i % 3]);
+		fs_remount(fs->mnt, atimes[i % MODES]);
 	return fs;
 }
 

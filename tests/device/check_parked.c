@@ -3,7 +3,7 @@
  * A thousand reads parked on a device that holds its reads for minutes: cancel,
  * close, exit, exec and SIGKILL do not wait for it; the module cannot be
  * unloaded and the file system not be unmounted meanwhile; and when the device
- * lets go nothing is left behind.
+ * lets go nothing is left behind. A call that did wait would do so until the test's time is up.
  */
 #include <signal.h>
 #include <sys/mount.h>
@@ -13,11 +13,6 @@
 
 /* Where the file system does not matter: one that holds no lock for a read, one that does. */
 static const int kinds[] = { DEV_EXT4, DEV_BDEV };
-
-static void check_under_1s(uint64_t took, const char *what)
-{
-	ck_assert_msg(took < 1000 * MS, "%s took %llu ms", what, (unsigned long long)(took / MS));
-}
 
 static void check_cancelled(struct nbread *ring, int n)
 {
@@ -67,10 +62,7 @@ START_TEST(cancel_of_one_of_a_thousand_is_immediate)
 	parked_base(&p, DEV_EXT4);
 	parked_start(&p);
 	for (int i = 0; i < 10; i++) {
-		uint64_t start = nbtest_now_ns();
-
 		ck_assert_int_eq(nbread_cancel64(&p.ring, i * 99, 0), 1);
-		check_under_1s(nbtest_now_ns() - start, "cancel");
 		check_cancelled(&p.ring, 1);
 	}
 	ck_assert_uint_eq(dev_fdinfo(&p.ring, "nbread-inflight"), PARKED - 10);
@@ -93,14 +85,11 @@ END_TEST
 START_TEST(cancel_of_a_thousand_is_immediate)
 {
 	struct parked p;
-	uint64_t start;
 
 	parked_base(&p, kinds[_i]);
 	parked_start(&p);
-	start = nbtest_now_ns();
 	ck_assert_int_eq(nbread_cancel64(&p.ring, 0, NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL),
 			 PARKED);
-	check_under_1s(nbtest_now_ns() - start, "cancel");
 	check_cancelled(&p.ring, PARKED);
 	ck_assert_uint_eq(dev_fdinfo(&p.ring, "nbread-inflight"), 0);
 	dev_check_none(&p.ring);
@@ -117,16 +106,13 @@ END_TEST
 START_TEST(cancel_by_file_is_immediate_and_spares_the_others)
 {
 	struct parked p;
-	uint64_t start;
 
 	parked_base(&p, DEV_BDEV);
 	parked_start(&p);
 	for (int i = 0; i < 20; i++)
 		dev_prep(&p.ring, p.fds[500], p.buf, 1, PARKED * PG - 1 - i, 0, 500);
 	dev_submit(&p.ring, 20);
-	start = nbtest_now_ns();
 	ck_assert_int_eq(nbread_cancel_fd(&p.ring, p.fds[500], NBREAD_CANCEL_ALL), 21);
-	check_under_1s(nbtest_now_ns() - start, "cancel");
 	for (int i = 0; i < 21; i++) {
 		struct nbread_cqe cqe = dev_next(&p.ring);
 
@@ -146,7 +132,7 @@ START_TEST(close_of_the_ring_does_not_wait)
 
 	parked_base(&p, kinds[_i]);
 	parked_start(&p);
-	check_under_1s(parked_close(&p), "close");
+	parked_close(&p);
 	/* The waiters live on by themselves. */
 	ck_assert_int_gt(dev_module_refs(), p.refs);
 	parked_gone(&p);
@@ -159,7 +145,6 @@ START_TEST(the_end_of_the_process_does_not_wait)
 {
 	struct parked p;
 	int ready[2], status;
-	uint64_t start;
 	pid_t pid;
 	char byte;
 
@@ -180,11 +165,9 @@ START_TEST(the_end_of_the_process_does_not_wait)
 	}
 	close(ready[1]);
 	ck_assert_msg(read(ready[0], &byte, 1) == 1, "the child did not get so far");
-	start = nbtest_now_ns();
 	if (_i % END_NR == END_SIGKILL)
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	check_under_1s(nbtest_now_ns() - start, "the end");
 	ck_assert_int_eq(status, _i % END_NR == END_SIGKILL ? SIGKILL : 0);
 	ck_assert_int_gt(dev_module_refs(), p.refs);
 	parked_gone(&p);
@@ -262,25 +245,27 @@ END_TEST
 
 START_TEST(a_wake_up_of_another_page_is_not_taken_for_ours)
 {
+	const struct dev_fs *fs = dev_fs(DEV_XFS);
+	unsigned char *buf = dev_buf(PG);
 	struct nbread other;
 	struct parked p;
-	unsigned char *buf = dev_buf(PG);
 	int fd;
 
 	/* The kernel's wait queues for pages are few, so strangers share one. */
 	parked_base(&p, DEV_EXT4);
-	fd = dev_cold_file(dev_fs(DEV_XFS), MB(16), 8);
+	fd = dev_cold_file(fs, MB(16), 8);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	parked_start(&p);
 	dev_ring(&other, 1024);
-	for (int i = 0; i < 1000; i++) {
+	dev_hold(fs);
+	for (int i = 0; i < 1000; i++)
 		dev_prep(&other, fd, buf, 1, i * 4 * PG, 0, i);
-		if (i % 50 != 49)
-			continue;
-		dev_submit(&other, 50);
-		for (int n = 0; n < 50; n++)
-			ck_assert_int_eq(dev_next(&other).res, 1);
-	}
-	ck_assert_uint_gt(dev_fdinfo(&other, "nbread-waited"), 0);
+	dev_submit(&other, 1000);
+	dev_check_none(&other);
+	dev_release(fs);
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(dev_next(&other).res, 1);
+	ck_assert_uint_gt(dev_fdinfo(&other, "nbread-waited"), 900);
 	ck_assert_msg(!dev_readable(&p.ring), "a read became ready though its page did not");
 	dev_check_none(&p.ring);
 	nbread_queue_exit(&other);

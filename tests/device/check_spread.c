@@ -230,7 +230,7 @@ START_TEST(reads_in_the_hands_of_a_helper_that_hangs_end_by_cancel_and_deadline)
 	helpers_on();
 	if (!has_two_cpus())
 		nbtest_skip("one CPU");
-	uffd = hang(&m, &thread, _i ? nbtest_now_ns() + 4000 * MS : 0);
+	uffd = hang(&m, &thread, _i ? nbtest_now_ns() + 4000 * MS * nbtest_slow() : 0);
 	if (!_i)
 		ck_assert_int_eq(nbread_cancel64(&m.ring, 0, NBREAD_CANCEL_ANY | NBREAD_CANCEL_ALL),
 				 MANY - 2);

@@ -109,23 +109,7 @@ struct nbread_try dev_try(struct nbread *ring, int fd, void *buf, size_t len, of
 
 uint64_t dev_fdinfo(const struct nbread *ring, const char *name)
 {
-	char path[64], line[256];
-	uint64_t value = 0;
-	bool found = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", nbread_ring_fd(ring));
-	f = fopen(path, "re");
-	ck_assert(f);
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, name, strlen(name)) || line[strlen(name)] != ':')
-			continue;
-		found = true;
-		value = strtoull(line + strlen(name) + 1, NULL, 10);
-	}
-	fclose(f);
-	dev_must(found, "no '%s' in the ring's fdinfo", name);
-	return value;
+	return nbtest_fdinfo(nbread_ring_fd(ring), name);
 }
 
 bool dev_readable(const struct nbread *ring)

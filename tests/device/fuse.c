@@ -17,7 +17,7 @@ static int dev_fd = -1;
 static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t file_size;
-static unsigned int file_id, nr_held, nr_reads, reader_uid;
+static unsigned int file_id, nr_held, most_held, nr_reads, reader_uid;
 static bool holding, direct_io, ask_attr, holding_attr;
 static uint64_t held_attr[MAX_HELD];
 static unsigned int nr_held_attr;
@@ -62,6 +62,7 @@ static void take_read(const struct fuse_in_header *in, const struct fuse_read_in
 		held[nr_held].unique = in->unique;
 		held[nr_held].off = r->offset;
 		held[nr_held++].len = len;
+		most_held = nr_held > most_held ? nr_held : most_held;
 	} else {
 		answer_read(in->unique, r->offset, len);
 	}
@@ -183,6 +184,7 @@ const char *fuse_start(uint64_t size, unsigned int id)
 	file_size = size;
 	file_id = id;
 	nr_held = 0;
+	most_held = 0;
 	nr_reads = 0;
 	nr_held_attr = 0;
 	holding = false;
@@ -221,6 +223,7 @@ static void answer_held(bool hold_on)
 {
 	pthread_mutex_lock(&lock);
 	holding = hold_on;
+	most_held = 0;
 	for (unsigned int i = 0; i < nr_held; i++)
 		answer_read(held[i].unique, held[i].off, held[i].len);
 	nr_held = 0;
@@ -269,6 +272,11 @@ static unsigned int value(const unsigned int *of)
 unsigned int fuse_held(void)
 {
 	return value(&nr_held);
+}
+
+unsigned int fuse_most_held(void)
+{
+	return value(&most_held);
 }
 
 unsigned int fuse_reads(void)

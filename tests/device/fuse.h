@@ -36,6 +36,9 @@ void fuse_direct(bool direct);
 /** fuse_held - reads that wait for that */
 unsigned int fuse_held(void);
 
+/** fuse_most_held - the most of them at a time, since some were let go */
+unsigned int fuse_most_held(void);
+
 /** fuse_reads - how many reads were asked for since fuse_start() */
 unsigned int fuse_reads(void);
 

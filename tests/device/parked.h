@@ -31,8 +31,8 @@ void parked_base(struct parked *p, int kind);
 /** parked_start - the device holds, a ring has PARKED reads: user_data 0, 1, ... */
 void parked_start(struct parked *p);
 
-/** parked_close - the ring and the files; gives the time that the ring's took */
-uint64_t parked_close(struct parked *p);
+/** parked_close - the ring and the files */
+void parked_close(struct parked *p);
 
 /** parked_gone - lets go; every waiter and what it held is gone, the buffers are untouched */
 void parked_gone(struct parked *p);

@@ -25,6 +25,9 @@
 /** NBTEST_TIMEOUT - seconds a test may take; an emulated CPU is slow */
 #define NBTEST_TIMEOUT 120
 
+/** nbtest_before_each - what each test's process does first; to be told before the tests are added */
+void nbtest_before_each(SFun fn);
+
 /** nbtest_add_tcase - the general form: iterations from..to - 1 arrive as _i */
 void nbtest_add_tcase(Suite *suite, const char *name, const TTest *fn, SFun setup, SFun teardown,
 		      int from, int to, unsigned int seconds);
@@ -153,6 +156,9 @@ void nbtest_drop_caches(void);
 
 /** nbtest_write_text - replaces the content; 0 or -errno */
 int nbtest_write_text(const char *path, const char *text);
+
+/** nbtest_fdinfo - a number from /proc/self/fdinfo/FD */
+uint64_t nbtest_fdinfo(int fd, const char *name);
 
 /** nbtest_read_text - first line, without its newline; its length or -errno */
 ssize_t nbtest_read_text(const char *path, char *buf, size_t size);

@@ -53,6 +53,28 @@ ssize_t nbtest_read_text(const char *path, char *buf, size_t size)
 	return (ssize_t)strlen(buf);
 }
 
+uint64_t nbtest_fdinfo(int fd, const char *name)
+{
+	char path[64], line[256];
+	uint64_t value = 0;
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, name, strlen(name)) || line[strlen(name)] != ':')
+			continue;
+		found = true;
+		value = strtoull(line + strlen(name) + 1, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	if (!found)
+		nbtest_fatal("no '%s' in %s", name, path);
+	return value;
+}
+
 void nbtest_sysctl(const char *name, const char *value, char *old, size_t old_size)
 {
 	char path[256];

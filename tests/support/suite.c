@@ -15,6 +15,12 @@
 
 static unsigned int planned;
 static const char *row; /* libcheck tells only the function */
+static SFun before_each;
+
+void nbtest_before_each(SFun fn)
+{
+	before_each = fn;
+}
 
 unsigned int runner_planned(void)
 {
@@ -31,6 +37,8 @@ void nbtest_add_tcase(Suite *suite, const char *name, const TTest *fn, SFun setu
 		return;
 	tc = tcase_create(name);
 	tcase_set_timeout(tc, seconds);
+	if (before_each)
+		tcase_add_checked_fixture(tc, before_each, NULL);
 	if (setup || teardown)
 		tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, fn, from, to);

@@ -18,11 +18,28 @@ static int nb_init(unsigned int depth, uint64_t seed)
 	return nbread_queue_init(depth, &ring, 0);
 }
 
+static int nb_init_sqwq(unsigned int depth, uint64_t seed)
+{
+	(void)seed;
+	return nbread_queue_init(depth, &ring, NBREAD_SETUP_SQWQ);
+}
+
+static int nb_init_sqthread(unsigned int depth, uint64_t seed)
+{
+	struct nbread_setup p = { .flags = NBREAD_SETUP_SQTHREAD, .sq_thread_idle_ms = 1 };
+
+	(void)seed;
+	return nbread_queue_init_params(depth, &ring, &p);
+}
+
 static int nb_queue(const struct answer *a, int fd, uint64_t user_data)
 {
 	struct nbread_sqe *sqe = nbread_get_sqe(&ring);
 	unsigned int flags = 0;
 
+	/* A thread posts what it read before it tells what it took. */
+	if (!sqe && nbread_submit(&ring) >= 0 && nbread_sqring_wait(&ring) >= 0)
+		sqe = nbread_get_sqe(&ring);
 	if (!sqe)
 		return -EBUSY;
 	if (a->vec)
@@ -113,6 +130,10 @@ static int nb_served(int fd, char *text, size_t size)
 		return ret;
 	snprintf(text, size, "path %s, reason %u, flags %#x", info.path < 4 ? path[info.path] : "?",
 		 info.reason, info.flags);
+	/* Of a file that may wait for a server only a READ looks, and that on a ring of its own. */
+	if (ring.setup_flags & NBREAD_SETUP_SQWQ && info.path == NBREAD_PATH_WORKER &&
+	    info.reason != NBREAD_WHY_STACKED)
+		return 1;
 	return !(info.flags & NBREAD_FILE_RESIDENT);
 }
 
@@ -123,6 +144,15 @@ static void nb_exit(void)
 
 static const struct engine engine_nbread = {
 	"nbread", true, nb_init, nb_queue, nb_submit, nb_reap, nb_try, nb_served, nb_exit,
+};
+
+static const struct engine engine_nbread_sqwq = {
+	"nbread_sqwq", true, nb_init_sqwq, nb_queue, nb_submit, nb_reap, nb_try, nb_served, nb_exit,
+};
+
+static const struct engine engine_nbread_sqthread = {
+	"nbread_sqthread", true,   nb_init_sqthread, nb_queue, nb_submit,
+	nb_reap,	   nb_try, nb_served,	     nb_exit,
 };
 
 /*
@@ -236,19 +266,23 @@ static const struct engine engine_pread = {
 
 const struct engine *engine_find(const char *name)
 {
+	static const struct engine *const sound[] = { &engine_nbread, &engine_nbread_sqwq,
+						      &engine_nbread_sqthread, &engine_pread };
 	int i;
 
 	queue.fault = FAULT_NONE;
-	if (!strcmp(name, "nbread"))
-		return &engine_nbread;
-	if (!strcmp(name, "pread"))
-		return &engine_pread;
+	for (i = 0; i < (int)(sizeof(sound) / sizeof(sound[0])); i++) {
+		if (!strcmp(name, sound[i]->name))
+			return sound[i];
+	}
 	for (i = 0; engine_faulty[i]; i++) {
 		if (strcmp(name, engine_faulty[i]))
 			continue;
 		queue.fault = i;
 		return &engine_pread;
 	}
-	fprintf(stderr, "mix: no engine '%s'; there are nbread and pread\n", name);
+	fprintf(stderr,
+		"mix: no engine '%s'; there are nbread, nbread_sqwq, nbread_sqthread and pread\n",
+		name);
 	return NULL;
 }

@@ -146,6 +146,61 @@ static int fill_lower(struct files *f, const struct lower *l, unsigned int i)
 	return ret;
 }
 
+/* A file of its own, without a name, that is @bytes long. */
+static int unnamed(const char *dir, size_t bytes)
+{
+	char name[2048];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/mix.unnamed", dir);
+	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	/* In this order: a 9p server may want the name for the second. */
+	if (fd >= 0 && (ftruncate(fd, (off_t)bytes) || unlink(name))) {
+		unlink(name);
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/*
+ * What the file system can do to a file besides writing it. Those that the module knows best can
+ * all punch, and two of them clone: one that cannot today is a fault of the test's.
+ */
+static int probe(struct files *f)
+{
+	static const char *const table[] = { "ext4", "xfs", "btrfs", "tmpfs" };
+	int a = unnamed(f->dir, MIB), b = unnamed(f->dir, MIB);
+	struct file_clone_range range = { a, 0, 64 * KIB, 64 * KIB };
+	bool no_punch, can_clone;
+	unsigned int i;
+
+	if (a < 0 || b < 0)
+		return said("no file without a name", f->dir);
+	no_punch = fallocate(b, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, UNIT);
+	if (no_punch && errno != EOPNOTSUPP)
+		return said("fallocate(PUNCH_HOLE)", f->dir);
+	for (i = 0; i < sizeof(table) / sizeof(table[0]) && no_punch; i++) {
+		if (!strcmp(f->kind, table[i]))
+			return said("fallocate(PUNCH_HOLE)", f->dir);
+	}
+	can_clone = !ioctl(b, FICLONERANGE, &range);
+	if (!can_clone && getenv("NBREAD_VM") &&
+	    (!strcmp(f->kind, "xfs") || !strcmp(f->kind, "btrfs")))
+		return said("FICLONERANGE", f->dir);
+	close(a);
+	close(b);
+	for (i = 0; i < MAX_FILES; i++) {
+		f->m[i].no_punch = no_punch;
+		if (!can_clone || f->m[i].quiet)
+			continue;
+		f->m[i].clone_fd = unnamed(f->dir, 0);
+		if (f->m[i].clone_fd < 0)
+			return said("no file without a name", f->dir);
+	}
+	return 0;
+}
+
 static int init_in_dir(struct files *f, unsigned int i)
 {
 	uint64_t max = layout[i].quiet ? layout[i].size + UNIT : 3 * MIB;
@@ -163,7 +218,6 @@ static int init_in_dir(struct files *f, unsigned int i)
 
 int files_in_dir(struct files *f, const char *dir)
 {
-	bool no_punch;
 	struct lower l;
 	struct model *m;
 	unsigned int i;
@@ -191,13 +245,8 @@ int files_in_dir(struct files *f, const char *dir)
 		if (open_all(m, m->name))
 			return -1;
 	}
-	/* The last one is written to by nobody, and has nothing there. */
-	no_punch = fallocate(m->wfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, m->max + 4096,
-			     UNIT) != 0;
-	for (i = 0; i < MAX_FILES; i++)
-		f->m[i].no_punch = no_punch;
 	f->n = MAX_FILES;
-	return 0;
+	return probe(f);
 }
 
 /*
@@ -244,6 +293,8 @@ void files_close(struct files *f)
 		close(f->m[i].wfd);
 		close(f->m[i].fd[0]);
 		close(f->m[i].fd[1]);
+		if (f->m[i].clone_fd >= 0)
+			close(f->m[i].clone_fd);
 		if (f->m[i].name)
 			unlink(f->m[i].name);
 		model_free(&f->m[i]);

@@ -19,6 +19,7 @@ int model_init(struct model *m, unsigned int id, uint64_t max, uint64_t size)
 
 	memset(m, 0, sizeof(*m));
 	m->id = id;
+	m->clone_fd = -1;
 	m->max = max;
 	m->base = calloc(units, sizeof(*m->base));
 	m->high = calloc(units, sizeof(*m->high));

@@ -50,6 +50,7 @@
 struct model {
 	unsigned int id;
 	int fd[2]; /* for readers: as opened, and with readahead off */
+	int clone_fd; /* what its blocks may be cloned from; -1 where the file system cannot */
 	int wfd; /* of a file in an overlay's lower layer -1 until its first mutation */
 	char *name; /* path of a file, NULL of a window */
 	uint64_t start; /* of the window in the device, else 0 */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Writes, appends, extends, truncates, punches, drops caches; see mutate.h. */
+/* Writes, appends, extends, truncates, punches, clones, drops caches; see mutate.h. */
 #include "mutate.h"
 
 #include <errno.h>
@@ -11,14 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #define MUTATORS 2
 #define MAX_WRITE (128u << 10)
 #define LEAST_SIZE (64u << 10)
+#define BLOCK 4096u
 
-const char *const mutation_name[MUTATIONS] = { "writes",    "appends", "extensions",
-					       "truncates", "punches", "drops" };
+const char *const mutation_name[MUTATIONS] = { "writes",  "appends", "extensions", "truncates",
+					       "punches", "clones",  "drops" };
 
 static struct {
 	struct model *models;
@@ -89,6 +92,19 @@ static void punch(struct model *m, uint64_t from, uint64_t to)
 	model_end(m, seq, from, to, true);
 }
 
+/* What a write would have put there, by way of another file whose blocks it gets (reflink). */
+static void reflink(struct model *m, uint64_t from, uint64_t to, void *buf)
+{
+	struct file_clone_range range = { m->clone_fd, 0, to - from, from };
+	uint32_t seq = model_begin(m, from, to, false, model_size(m));
+
+	model_fill(m, from, to - from, seq, buf);
+	if (pwrite(m->clone_fd, buf, to - from, 0) != (ssize_t)(to - from) ||
+	    ioctl(writer(m), FICLONERANGE, &range))
+		failed(m, "FICLONERANGE");
+	model_end(m, seq, from, to, false);
+}
+
 static uint64_t units_up(uint64_t n)
 {
 	return (n + UNIT - 1) / UNIT * UNIT;
@@ -98,6 +114,8 @@ static enum mutation choose(const struct model *m, struct rng *r, uint64_t size)
 {
 	unsigned int dice = rnd_below(r, 100);
 
+	if (m->clone_fd >= 0 && dice < 8 && size >= BLOCK)
+		return MUT_CLONE;
 	if (m->window || (dice < 50 && size >= UNIT))
 		return MUT_WRITE;
 	if (size < LEAST_SIZE || (dice < 70 && size + 2 * MAX_WRITE < m->max))
@@ -124,6 +142,12 @@ void mutate_once(struct model *m, struct rng *r, uint64_t counts[MUTATIONS], voi
 			write_units(m, from, to, buf);
 		else
 			punch(m, from, to);
+		break;
+	case MUT_CLONE: /* whole blocks */
+		from = rnd_below(r, size / BLOCK) * BLOCK;
+		to = (from + len + BLOCK - 1) / BLOCK * BLOCK;
+		to = to < from + MAX_WRITE ? to : from + MAX_WRITE;
+		reflink(m, from, to < size ? to : size / BLOCK * BLOCK, buf);
 		break;
 	case MUT_APPEND: /* half of them leave a hole */
 		from = units_up(size) + (rnd(r) & 1 ? rnd_log(r, 16) / UNIT * UNIT : 0);

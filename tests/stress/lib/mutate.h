@@ -9,7 +9,16 @@
 
 #include "model.h"
 
-enum mutation { MUT_WRITE, MUT_APPEND, MUT_EXTEND, MUT_TRUNCATE, MUT_PUNCH, MUT_DROP, MUTATIONS };
+enum mutation {
+	MUT_WRITE,
+	MUT_APPEND,
+	MUT_EXTEND,
+	MUT_TRUNCATE,
+	MUT_PUNCH,
+	MUT_CLONE,
+	MUT_DROP,
+	MUTATIONS
+};
 
 extern const char *const mutation_name[MUTATIONS];
 
