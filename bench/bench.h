@@ -106,8 +106,8 @@ const struct engine *engine_by_name(const char *name, size_t len);
 extern const struct engine engine_pread, engine_preadv2_nowait, engine_mmap, engine_pool,
 	engine_posix_aio, engine_libaio, engine_io_uring, engine_io_uring_fixed,
 	engine_io_uring_fixedbuf, engine_io_uring_all, engine_io_uring_sqpoll,
-	engine_io_uring_async, engine_nbread, engine_nbread_try, engine_nbread_fixed,
-	engine_nbread_sqthread, engine_nbread_sqwq;
+	engine_io_uring_async, engine_io_uring_async_wide, engine_nbread, engine_nbread_try,
+	engine_nbread_fixed, engine_nbread_sqthread, engine_nbread_sqwq;
 
 /** job_fail() - notes why a call failed; -1 */
 int job_fail(struct job *j, const char *why, int err);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * io_uring in six ways: plain; with registered files, its own descriptor registered and the
+ * io_uring in seven ways: plain; with registered files, its own descriptor registered and the
  * work of completions done in the wait (DEFER_TASKRUN); with registered buffers; with all of
- * that; with a thread that polls; and with every read given to a worker (io-wq).
+ * that; with a thread that polls; and with every read given to a worker (io-wq), with as many of
+ * those as io_uring takes by itself, and with as many as there are reads in flight.
  */
 #include "bench.h"
 
@@ -63,11 +64,13 @@ static int give_up(struct job *j, const char *what, int ret)
 	return job_fail(j, what, -ret);
 }
 
-/*
- * As many workers as there are reads in flight, as the pool has threads: four for each CPU, which
- * io_uring takes by itself, would leave the disk idle.
- */
 static int open_async(struct job *j)
+{
+	return open_ring(j, 0, IOSQE_ASYNC);
+}
+
+/* By itself it takes four for each CPU, which leaves a slow disk idle. */
+static int open_async_wide(struct job *j)
 {
 	unsigned int workers[2] = { j->depth, 0 };
 	struct way *w;
@@ -182,3 +185,6 @@ const struct engine engine_io_uring_all = { "io_uring_all", 0, open_all, run, cl
 const struct engine engine_io_uring_sqpoll = { "io_uring_sqpoll", 0, open_sqpoll, run, close_ring };
 
 const struct engine engine_io_uring_async = { "io_uring_async", 0, open_async, run, close_ring };
+
+const struct engine engine_io_uring_async_wide = { "io_uring_async_wide", 0, open_async_wide, run,
+						   close_ring };

@@ -19,6 +19,7 @@ const struct engine *const engines[] = {
 	&engine_io_uring_all,
 	&engine_io_uring_sqpoll,
 	&engine_io_uring_async,
+	&engine_io_uring_async_wide,
 	&engine_nbread,
 	&engine_nbread_try,
 	&engine_nbread_fixed,

@@ -103,7 +103,7 @@ function published(g,    c, a, w, p)
 	c = "ns_per_op cold_random 4096 32 1 1 "
 	a = best(g, c "nbread")
 	p = best(g, c "pread")
-	w = best(g, c "io_uring_async")
+	w = best(g, c "io_uring_async,io_uring_async_wide")
 	if (a == "" || p == "" || w == "")
 		return
 	print "\nThe second seed, 4 GiB by random reads of 4 KiB, depth 32, its own machine; and here, where it is"
