@@ -91,14 +91,6 @@ END_TEST
 
 static _Atomic pid_t poller;
 
-static bool poller_sleeps(void)
-{
-	char path[64], text[64];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", poller);
-	return poller && nbtest_read_text(path, text, sizeof(text)) > 0 && strstr(text, "poll");
-}
-
 static void *poll_many(void *arg)
 {
 	struct pollfd fds[MANY];
@@ -117,7 +109,7 @@ START_TEST(a_poll_of_many_entries_is_told)
 
 	park(&p);
 	ck_assert_int_eq(pthread_create(&thread, NULL, poll_many, &p.ring), 0);
-	dev_await(poller_sleeps());
+	dev_await(dev_polls(poller));
 	dev_release(p.fs);
 	ck_assert_int_eq(pthread_join(thread, &ret), 0);
 	ck_assert_int_eq((intptr_t)ret, MANY);
@@ -169,7 +161,7 @@ START_TEST(a_ring_closed_while_the_work_tells_is_given_back)
 		ck_assert_int_eq(nbread_register_eventfd(&p.ring, efd), 0);
 		poller = 0;
 		ck_assert_int_eq(pthread_create(&thread, NULL, poll_many, &p.ring), 0);
-		dev_await(poller_sleeps());
+		dev_await(dev_polls(poller));
 		dev_release(p.fs);
 		ck_assert_int_eq(pthread_join(thread, &ret), 0);
 		ck_assert_int_eq((intptr_t)ret, MANY);

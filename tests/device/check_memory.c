@@ -37,17 +37,22 @@ static unsigned long limit_met(void)
 	return n;
 }
 
+/* Return: how often it was before. */
+static unsigned long limited(void)
+{
+	if (!limit_memory())
+		nbtest_skip_now("no cgroup2 with the memory controller");
+	return limit_met();
+}
+
 START_TEST(reads_of_a_file_larger_than_the_memory_limit_are_right)
 {
 	int fd = dev_cold_file(dev_fs(_i), SIZE, 19);
 	unsigned char *buf = dev_buf(16 * KB(128));
 	struct nbread ring;
 	size_t put = 0, done = 0;
-	unsigned long met;
+	unsigned long met = limited();
 
-	if (!limit_memory())
-		nbtest_skip("no cgroup2 with the memory controller");
-	met = limit_met();
 	dev_ring(&ring, 16);
 	while (done < SIZE) {
 		struct nbread_cqe cqe;
@@ -75,11 +80,8 @@ START_TEST(tries_under_a_memory_limit_say_eagain_or_give_the_data)
 	int fd = dev_cold_file(fs, SIZE, 19);
 	unsigned char *buf = dev_buf(KB(64));
 	struct nbread ring;
-	unsigned long met;
+	unsigned long met = limited();
 
-	if (!limit_memory())
-		nbtest_skip("no cgroup2 with the memory controller");
-	met = limit_met();
 	dev_ring(&ring, 16);
 	for (size_t off = 0; off < SIZE; off += KB(64)) {
 		int res = dev_try(&ring, fd, buf, KB(64), off, 0).res;
@@ -101,11 +103,8 @@ START_TEST(a_try_at_the_memory_limit_does_not_wait_for_the_device)
 	int fd = dev_cold_file(fs, SIZE, 19);
 	unsigned char *buf = dev_buf(KB(64));
 	struct nbread ring;
-	unsigned long met;
+	unsigned long met = limited();
 
-	if (!limit_memory())
-		nbtest_skip("no cgroup2 with the memory controller");
-	met = limit_met();
 	dev_ring(&ring, 16);
 	/* Up to the middle and no further; and what a file system looks up for a read is in memory. */
 	for (size_t off = SIZE / 2 + MB(2); off < SIZE; off += MB(1))

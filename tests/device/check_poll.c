@@ -102,22 +102,13 @@ START_TEST(a_ring_is_readable_when_the_data_of_a_parked_read_came_in)
 }
 END_TEST
 
-static pid_t poller;
-
-static bool poller_sleeps(void)
-{
-	char path[64], text[64];
-	pid_t pid = __atomic_load_n(&poller, __ATOMIC_ACQUIRE);
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", pid);
-	return pid && nbtest_read_text(path, text, sizeof(text)) > 0 && strstr(text, "poll");
-}
+static _Atomic pid_t poller;
 
 static void *poll_for_ever(void *arg)
 {
 	struct pollfd p = { .fd = nbread_ring_fd(arg), .events = POLLIN };
 
-	__atomic_store_n(&poller, gettid(), __ATOMIC_RELEASE);
+	poller = gettid();
 	return (void *)(intptr_t)(poll(&p, 1, 100000) == 1 && p.revents == POLLIN);
 }
 
@@ -129,7 +120,7 @@ START_TEST(a_poll_that_sleeps_is_woken_by_the_data)
 
 	hold(&h, 1);
 	ck_assert_int_eq(pthread_create(&thread, NULL, poll_for_ever, &h.ring), 0);
-	dev_await(poller_sleeps());
+	dev_await(dev_polls(poller));
 	dev_release(h.fs);
 	ck_assert_int_eq(pthread_join(thread, &ok), 0);
 	ck_assert_ptr_nonnull(ok);
@@ -146,7 +137,7 @@ START_TEST(a_poll_that_sleeps_is_woken_by_a_cancel)
 
 	hold(&h, 1);
 	ck_assert_int_eq(pthread_create(&thread, NULL, poll_for_ever, &h.ring), 0);
-	dev_await(poller_sleeps());
+	dev_await(dev_polls(poller));
 	ck_assert_int_eq(nbread_cancel64(&h.ring, 0, NBREAD_CANCEL_ANY), 1);
 	ck_assert_int_eq(pthread_join(thread, &ok), 0);
 	ck_assert_ptr_nonnull(ok);

@@ -132,6 +132,9 @@ struct nbread_cqe dev_readv(struct nbread *ring, int fd, const struct iovec *iov
 struct nbread_try dev_try(struct nbread *ring, int fd, void *buf, size_t len, off_t off,
 			  unsigned int flags);
 
+/** dev_polls - whether this thread of ours, 0 for none yet, sleeps in poll(2) */
+bool dev_polls(pid_t thread);
+
 /** dev_fdinfo - a counter of the ring */
 uint64_t dev_fdinfo(const struct nbread *ring, const char *name);
 

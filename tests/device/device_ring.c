@@ -107,6 +107,14 @@ struct nbread_try dev_try(struct nbread *ring, int fd, void *buf, size_t len, of
 	return req;
 }
 
+bool dev_polls(pid_t thread)
+{
+	char path[64], text[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", thread);
+	return thread && nbtest_read_text(path, text, sizeof(text)) > 0 && strstr(text, "poll");
+}
+
 uint64_t dev_fdinfo(const struct nbread *ring, const char *name)
 {
 	return nbtest_fdinfo(nbread_ring_fd(ring), name);
